@@ -1,0 +1,269 @@
+"""What a human chooses: one TOML file a run, resolved to JSON and frozen with the run.
+
+An unknown key is an error, and so is a value out of range: the message names both. Presets live in `dags/presets`
+and never inherit from one another, so that one file is the whole choice.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from components.core.errors import BadRequest
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
+class Contract(BaseModel):
+    """Strict, frozen, and holding no secret: a typo is an error, and the whole thing can be logged."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class BaseModelConfig(Contract):
+    """The base model, by reference: its weights are never copied into a run."""
+
+    model: str = "tiny"
+    """`tiny` for the embedded policy, a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`."""
+    revision: str | None = None
+    """Commit of a hub model. None takes the newest, which a scheduled run should not."""
+    dtype: Dtype = "float32"
+    """Precision of the frozen base weights. Log-probs are fp32 whatever stands here."""
+
+
+class PromptsConfig(Contract):
+    """Which prompts an iteration draws, and how many pictures of each."""
+
+    template: Literal["animal", "activity", "counting"] = "animal"
+    """`a cat` | `a cat riding a bike` | `three cats`."""
+    train: str = "simple-animals-v1"
+    """Name of a frozen list in components/prompts/data, or the path of a UTF-8 text file with one prompt a line."""
+    prompts: int = Field(default=16, ge=1)
+    """Distinct prompts an iteration. Drawn without repetition until the list is used up, so that none starves."""
+    samples_per_prompt: int = Field(default=4, ge=1)
+    """Pictures of each prompt, K. 1 leaves no within-group statistics: use `advantage.kind = "history"` then."""
+    shards: int = Field(default=2, ge=1, le=64)
+    """Sampling tasks an iteration. 3-5 a GPU keep scoring busy beside sampling; it never changes a picture."""
+
+
+class SamplerConfig(Contract):
+    """Stochastic DDIM with classifier-free guidance; the same settings in sampling and in training."""
+
+    steps: int = Field(default=10, ge=2, le=1000)
+    """Denoising steps T."""
+    eta: float = Field(default=1.0, ge=0, le=1)
+    """Share of DDPM's noise. 1 is the paper's; 0 is deterministic: fine to look at, impossible to train on."""
+    guidance_scale: float = Field(default=3.0, ge=1)
+    """Classifier-free guidance. 1 switches the unconditional branch off."""
+    timestep_spacing: Literal["leading", "trailing"] = "leading"
+    """Which of the 1000 training timesteps are visited. At few steps, leading spends one step of five at t=1."""
+    latents_dtype: Dtype = "float32"
+    """Precision in which latents are stored. The sampler rounds first and goes on from the rounded value."""
+    batch: int = Field(default=32, ge=1)
+    """Pictures denoised at once; the last batch is padded to this shape. Bounded by memory."""
+
+
+class RewardConfig(Contract):
+    """A reward or a judge, by name."""
+
+    name: str = "jpeg_incompressibility"
+    """A name that components/scoring/rewards registers."""
+    options: dict[str, JsonValue] = {}
+    """Settings of this reward; each reward checks its own. They are part of the scorer's identity."""
+
+
+class LoraConfig(Contract):
+    """The trainable part: low-rank adapters on the UNet."""
+
+    rank: int = Field(default=8, ge=1, le=512)
+    """Rank of the update. 4 is the paper's setting for Stable Diffusion."""
+    alpha: float = Field(default=8.0, gt=0)
+    """Scale: the update is multiplied by alpha / rank."""
+    targets: Literal["attention", "all"] = "all"
+    """`attention`: q k v out, as in the paper. `all`: also projections, feed-forward and convolutions."""
+    dropout: float = Field(default=0.0, ge=0, le=0)
+    """Must be 0: a dropped unit in training alone would move the importance ratio off 1."""
+
+
+class AdvantageConfig(Contract):
+    """How a reward becomes an advantage."""
+
+    kind: Literal["history", "group"] = "history"
+    """`history`: against the prompt's last rewards over iterations. `group`: within the K pictures of this iteration."""
+    buffer: int = Field(default=32, ge=2)
+    """Rewards remembered a prompt (history)."""
+    minimum: int = Field(default=16, ge=2)
+    """Rewards a prompt needs before its own statistics are used; the iteration's serve until then (history)."""
+    clip: float = Field(default=5.0, gt=0)
+    """Advantages are clipped to plus and minus this many standard deviations."""
+
+
+class TrainingConfig(Contract):
+    """The policy-gradient update."""
+
+    algorithm: Literal["ddpo_is", "ddpo_sf"] = "ddpo_is"
+    """`ddpo_is`: PPO's clipped surrogate. `ddpo_sf`: REINFORCE, exactly one optimiser update an iteration."""
+    updates: int = Field(default=4, ge=1)
+    """Optimiser updates an iteration; the samples are split evenly among them."""
+    learning_rate: float = Field(default=3e-4, gt=0, le=1)
+    """AdamW's. 3e-4 suits LoRA on Stable Diffusion."""
+    clip_range: float = Field(default=1e-4, gt=0, lt=1)
+    """PPO clip on the ratio. Goes with a log-prob that is a mean over the latent: scale by 16 384 / latent size."""
+    adam_beta1: float = Field(default=0.9, ge=0, lt=1)
+    """Decay of the first moment."""
+    adam_beta2: float = Field(default=0.999, ge=0, lt=1)
+    """Decay of the second moment."""
+    adam_eps: float = Field(default=1e-8, gt=0)
+    """Added to the root of the second moment."""
+    weight_decay: float = Field(default=1e-4, ge=0)
+    """Decoupled weight decay on the adapter."""
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    """The gradient is scaled down to this norm."""
+    micro_batch: int = Field(default=64, ge=1)
+    """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
+    ratio_check_samples: int = Field(default=16, ge=1)
+    """Samples whose importance ratio is checked at all steps before the first update; KL to the base is taken on them."""
+    ratio_tolerance: float = Field(default=1e-5, gt=0)
+    """Largest |ratio - 1| before the first update. Beyond it the iteration is refused: sampler and trainer disagree."""
+    lora: LoraConfig = LoraConfig()
+    advantage: AdvantageConfig = AdvantageConfig()
+
+    @model_validator(mode="after")
+    def _score_function_is_on_policy(self) -> TrainingConfig:
+        if self.algorithm == "ddpo_sf" and self.updates != 1:
+            raise ValueError("ddpo_sf is on-policy: it takes exactly one update an iteration, so set updates = 1")
+        return self
+
+
+class EvaluationConfig(Contract):
+    """Fixed-noise comparison of the policy with the base, on prompts it was and was not trained on."""
+
+    every: int = Field(default=10, ge=1)
+    """Iterations between evaluations. The first policy and the last are always evaluated."""
+    set: str = "tiny-v1"
+    """Name of a frozen evaluation set in components/prompts/data."""
+    seeds: int = Field(default=4, ge=1)
+    """Pictures a prompt. Below 4 the interval is mostly noise."""
+    judges: tuple[RewardConfig, ...] = (RewardConfig(name="judge"),)
+    """Scorers that the reward never sees. Shown beside it, never optimised."""
+    shards: int = Field(default=2, ge=1, le=64)
+    """Sampling tasks an evaluation."""
+    resamples: int = Field(default=2000, ge=100)
+    """Bootstrap resamples: over prompts, then over seeds within each."""
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    """Level of the intervals."""
+
+
+class StopConfig(Contract):
+    """When a campaign ends before its last iteration."""
+
+    target_gain: float | None = Field(default=None, gt=0)
+    """End once the held-out gain reaches this many base standard deviations. None: never."""
+    plateau: int | None = Field(default=None, ge=1)
+    """End after this many evaluations in a row without a better held-out gain. None: never."""
+
+
+class RegistrationConfig(Contract):
+    """Where a finished policy is registered."""
+
+    model: str = "ddpo-tiny"
+    """Registered model in MLflow."""
+    enabled: bool = True
+    """False leaves the registry alone."""
+
+
+class RunConfig(Contract):
+    """One fine-tuning campaign, completely."""
+
+    iterations: int = Field(default=30, ge=1, le=100_000)
+    """Rounds of prompts, sampling, scoring and training."""
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    """Seed of everything random in training. Evaluation noise does not depend on it."""
+    start_adapter: str | None = None
+    """URI of a committed training result to start from. None starts from the bare base."""
+    base: BaseModelConfig = BaseModelConfig()
+    prompts: PromptsConfig = PromptsConfig()
+    sampler: SamplerConfig = SamplerConfig()
+    reward: RewardConfig = RewardConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    stop: StopConfig = StopConfig()
+    registration: RegistrationConfig = RegistrationConfig()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> RunConfig:
+        samples = self.prompts.prompts * self.prompts.samples_per_prompt
+        if self.sampler.eta == 0:
+            raise ValueError("sampler.eta = 0 is deterministic and has no log-prob: training needs eta above 0")
+        if self.training.updates > samples:
+            raise ValueError(f"training.updates = {self.training.updates} exceeds the {samples} samples of an iteration")
+        if self.training.advantage.kind == "group" and self.prompts.samples_per_prompt < 2:
+            raise ValueError('advantage.kind = "group" needs prompts.samples_per_prompt of at least 2')
+        if self.prompts.shards > samples:
+            raise ValueError(f"prompts.shards = {self.prompts.shards} exceeds the {samples} samples of an iteration")
+        return self
+
+    @property
+    def samples_per_iteration(self) -> int:
+        """Reward queries that one iteration spends."""
+        return self.prompts.prompts * self.prompts.samples_per_prompt
+
+
+Override = Annotated[str, "a dotted key and a TOML value: training.learning_rate=1e-3"]
+
+
+def load_config(path: Path, overrides: tuple[Override, ...] = ()) -> RunConfig:
+    """Read a preset and apply `key.sub=value` overrides.
+
+    Raises BadRequest, naming the key and the allowed range, for anything that is not a config.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadRequest(f"no preset at {path}", hint="`ddpo plan --help` lists the presets") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path} is not TOML: {error}") from None
+    for override in overrides:
+        _apply(tree, override)
+    return parse_config(tree, source=path.name)
+
+
+def parse_config(tree: dict[str, Any], *, source: str = "config") -> RunConfig:
+    """Validate a tree of values. Raises BadRequest with one clause for each wrong key."""
+    try:
+        return RunConfig.model_validate(tree)
+    except ValidationError as error:
+        raise BadRequest(f"{source}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """Name each wrong key, what was given and what is allowed, in one line."""
+    clauses = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "config"
+        if item["type"] == "extra_forbidden":
+            clauses.append(f"{key}: unknown key")
+        elif item["type"] == "value_error":
+            clauses.append(f"{key}: {item['ctx']['error']}" if item["loc"] else str(item["ctx"]["error"]))
+        else:
+            clauses.append(f"{key} = {item['input']!r}: {item['msg'].removeprefix('Input ')}")
+    return "; ".join(clauses)
+
+
+def _apply(tree: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator:
+        raise BadRequest(f"override {override!r} has no value", hint="write it as training.learning_rate=1e-3")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value  # a bare word is a string: quoting it twice for a shell teaches nothing
+    *sections, leaf = key.strip().split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise BadRequest(f"override {override!r}: {section} is not a section")
+    tree[leaf] = parsed

@@ -1,0 +1,107 @@
+"""Every path below a run, and nowhere else.
+
+    <store>/runs/<run id>/                    the run: COMMITTED.json freezes its config
+        control/<n>.json                      stop, resume, extend: an append-only log
+        iterations/<k>/plan/                  the requests of iteration k
+        iterations/<k>/prompts/
+        iterations/<k>/shards/<s>/sampling/   iterations/<k>/shards/<s>/scoring/
+        iterations/<k>/training/              makes policy k+1
+        evaluations/prompts/                  the evaluation set, laid out once a run
+        evaluations/<name>/plan/              `policy-0000` is the start; `base` where the start is a champion
+        evaluations/<name>/shards/<s>/sampling/   .../scoring/
+        evaluations/<name>/report/
+        registrations/<k>/                    policy k in the registry
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.core.errors import BadRequest
+
+BASE = "base"
+"""Name of the bare base's evaluation, where it is not policy 0 itself."""
+
+
+def policy_name(policy: int) -> str:
+    """Name of policy k's evaluation."""
+    return f"policy-{policy:04d}"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """Paths of one run. `uri` is `<store>/runs/<run id>`."""
+
+    uri: str
+
+    @classmethod
+    def of(cls, store: str, run: str) -> RunLayout:
+        """The run of this id in a store; a full URI is taken as it is."""
+        if "://" in run:
+            return cls(run.rstrip("/"))
+        if not run or not all(c.isalnum() or c in "._-" for c in run):
+            raise BadRequest(f"run id {run!r} must be letters, digits, dot, dash and underscore")
+        return cls(f"{store.rstrip('/')}/runs/{run}")
+
+    @property
+    def run_id(self) -> str:
+        """Last part of the URI."""
+        return self.uri.rsplit("/", 1)[-1]
+
+    @property
+    def control(self) -> str:
+        """Append-only log of what people asked of the run."""
+        return f"{self.uri}/control"
+
+    def iteration(self, k: int) -> str:
+        """Everything of iteration k."""
+        return f"{self.uri}/iterations/{k:04d}"
+
+    def plan(self, k: int) -> str:
+        """Requests of iteration k."""
+        return f"{self.iteration(k)}/plan"
+
+    def prompts(self, k: int) -> str:
+        """Prompt rows of iteration k."""
+        return f"{self.iteration(k)}/prompts"
+
+    def sampling(self, k: int, shard: int) -> str:
+        """Trajectories and pictures of one shard."""
+        return f"{self.iteration(k)}/shards/{shard:02d}/sampling"
+
+    def scoring(self, k: int, shard: int) -> str:
+        """Rewards of one shard."""
+        return f"{self.iteration(k)}/shards/{shard:02d}/scoring"
+
+    def training(self, k: int) -> str:
+        """Policy k+1."""
+        return f"{self.iteration(k)}/training"
+
+    @property
+    def evaluation_prompts(self) -> str:
+        """The evaluation set, laid out."""
+        return f"{self.uri}/evaluations/prompts"
+
+    def evaluation(self, name: str) -> str:
+        """Everything of one policy's evaluation; `name` is policy_name(k) or BASE."""
+        return f"{self.uri}/evaluations/{name}"
+
+    def evaluation_plan(self, name: str) -> str:
+        """Requests of one evaluation."""
+        return f"{self.evaluation(name)}/plan"
+
+    def evaluation_sampling(self, name: str, shard: int) -> str:
+        """Pictures of one shard of an evaluation."""
+        return f"{self.evaluation(name)}/shards/{shard:02d}/sampling"
+
+    def evaluation_scoring(self, name: str, shard: int) -> str:
+        """Rewards and judgements of one shard of an evaluation."""
+        return f"{self.evaluation(name)}/shards/{shard:02d}/scoring"
+
+    def report(self, policy: int) -> str:
+        """Comparison of policy k with base and start."""
+        return f"{self.evaluation(policy_name(policy))}/report"
+
+    def registration(self, policy: int) -> str:
+        """Policy k in the registry."""
+        return f"{self.uri}/registrations/{policy:04d}"
