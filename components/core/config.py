@@ -199,7 +199,9 @@ class RunConfig(Contract):
         if self.sampler.eta == 0:
             raise ValueError("sampler.eta = 0 is deterministic and has no log-prob: training needs eta above 0")
         if self.training.updates > samples:
-            raise ValueError(f"training.updates = {self.training.updates} exceeds the {samples} samples of an iteration")
+            raise ValueError(
+                f"training.updates = {self.training.updates} exceeds the {samples} samples of an iteration"
+            )
         if self.training.advantage.kind == "group" and self.prompts.samples_per_prompt < 2:
             raise ValueError('advantage.kind = "group" needs prompts.samples_per_prompt of at least 2')
         if self.prompts.shards > samples:

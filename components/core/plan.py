@@ -129,7 +129,9 @@ def evaluation_due(config: RunConfig, k: int, iterations: int) -> bool:
     return k % config.evaluation.every == 0 or k == iterations
 
 
-def _evaluation_sampling(config: RunConfig, run: RunLayout, name: str, policy: PolicyRef, shard: int) -> SamplingRequest:
+def _evaluation_sampling(
+    config: RunConfig, run: RunLayout, name: str, policy: PolicyRef, shard: int
+) -> SamplingRequest:
     return SamplingRequest(
         out=run.evaluation_sampling(name, shard),
         prompts=run.evaluation_prompts,
