@@ -1,0 +1,123 @@
+"""Objects on a file system, with S3's semantics: created whole or not at all, and never overwritten.
+
+A name appears by `os.link` of a complete, fsynced file: unlike O_EXCL and write, a crash leaves no empty object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from urllib.request import url2pathname
+
+from components.core.errors import BadRequest, MissingInput, Unavailable
+
+SCHEME = "file://"
+STAGED = ".staged"
+"""Suffix of a file that waits for its link. Never listed."""
+NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+def create(uri: str, data: bytes, *, staging: str | None = None) -> bool:
+    """Make an object unless there is one. `staging` is where its bytes wait, by default beside it."""
+    target = path_of(uri)
+    staged = path_of(staging) if staging else target.with_name(f".{target.name}.{uuid.uuid4().hex}{STAGED}")
+    with _explained(uri):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write_new(staged, data)
+        _sync(staged)
+        made = _link(staged, target)
+        staged.unlink()
+        _sync(target.parent)
+    return made
+
+
+def put(uri: str, data: bytes, sha256: bytes) -> None:
+    """Write an object under a name that nobody else knows; it is durable after `flush`."""
+    with _explained(uri):
+        _write_new(path_of(uri), data)
+
+
+def flush(uris: Iterable[str]) -> None:
+    """Bring objects, and the directories that name them, to the disk."""
+    directories: dict[Path, None] = {}
+    for uri in uris:
+        path = path_of(uri)
+        with _explained(uri):
+            _sync(path)
+        directories.update(dict.fromkeys(path.parents[:4]))  # deeper than any prefix that is new
+    for directory in directories:
+        with contextlib.suppress(PermissionError):  # not ours, so not new
+            _sync(directory)
+
+
+def read(uri: str) -> bytes:
+    """All bytes of an object."""
+    with _explained(uri):
+        return path_of(uri).read_bytes()
+
+
+def children(uri: str) -> list[str]:
+    """Names directly below, sorted."""
+    try:
+        with _explained(uri):
+            return sorted(name for name in os.listdir(path_of(uri)) if not name.endswith(STAGED))
+    except MissingInput:
+        return []
+
+
+def path_of(uri: str) -> Path:
+    """The path that a file:// URI names; %20 and the like are decoded."""
+    path = Path(url2pathname(uri.removeprefix(SCHEME)))
+    if not path.is_absolute():
+        raise BadRequest(f"{uri} is not absolute", hint="write file:///absolute/path, with three slashes")
+    return path
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb", buffering=0) as file:
+        view = memoryview(data)
+        while view:
+            view = view[file.write(view) :]
+
+
+def _link(staged: Path, target: Path) -> bool:
+    try:
+        os.link(staged, target)
+    except FileExistsError:
+        return os.path.samefile(staged, target)  # NFS repeats a request whose answer was lost, and then finds itself
+    except OSError as error:
+        if error.errno in NO_LINKS:
+            raise BadRequest(
+                f"the file system at {target.parent} has no hard links", hint="keep the store on a local disk or NFS"
+            ) from None
+        raise
+    return True
+
+
+def _sync(path: Path) -> None:
+    if sys.platform == "win32" and path.is_dir():
+        return  # Windows cannot open a directory, and orders its metadata itself
+    descriptor = os.open(path, os.O_RDONLY if path.is_dir() or sys.platform != "win32" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _explained(uri: str) -> Iterator[None]:
+    """An operating system's error as one of ours."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise MissingInput(f"nothing at {uri}") from None
+    except PermissionError:
+        raise BadRequest(f"no permission at {uri}", hint="give this user read and write access there") from None
+    except OSError as error:
+        raise Unavailable(f"{uri}: {error.strerror}") from error

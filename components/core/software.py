@@ -1,0 +1,54 @@
+"""Versions of what made a commit, for its manifest."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+RECORDED = {
+    "torch": "torch",
+    "diffusers": "diffusers",
+    "transformers": "transformers",
+    "peft": "peft",
+    "PIL": "pillow",
+    "mlflow": "mlflow",
+}
+"""Module -> distribution. Only those that were imported can have had a hand in it."""
+
+
+def versions() -> dict[str, str]:
+    """Python's version, this project's commit, and each recorded library that is imported."""
+    found = {"python": platform.python_version()}
+    if commit := project_commit():
+        found["ddpo"] = commit
+    for module, distribution in RECORDED.items():
+        if module in sys.modules:
+            try:
+                found[distribution] = importlib.metadata.version(distribution)
+            except importlib.metadata.PackageNotFoundError:
+                found[distribution] = "unknown"
+    return found
+
+
+@functools.cache
+def project_commit() -> str:
+    """This project's commit: DDPO_COMMIT (an image sets it), else the checkout's HEAD, else empty."""
+    if commit := os.environ.get("DDPO_COMMIT"):
+        return commit
+    git = Path(__file__).parents[2] / ".git"
+    try:
+        head = (git / "HEAD").read_text(encoding="utf-8").strip()
+        if not head.startswith("ref: "):
+            return head
+        name = head.removeprefix("ref: ")
+        loose = git / name
+        if loose.exists():
+            return loose.read_text(encoding="utf-8").strip()
+        packed = (git / "packed-refs").read_text(encoding="utf-8").splitlines()
+        return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")
+    except OSError:
+        return ""
