@@ -27,7 +27,7 @@ def create(uri: str, data: bytes, *, staging: str | None = None) -> bool:
     target = path_of(uri)
     staged = path_of(staging) if staging else target.with_name(f".{target.name}.{uuid.uuid4().hex}{STAGED}")
     with _explained(uri):
-        target.parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(target.parent)
         _write_new(staged, data)
         _sync(staged)
         made = _link(staged, target)
@@ -44,15 +44,14 @@ def put(uri: str, data: bytes, sha256: bytes) -> None:
 
 def flush(uris: Iterable[str]) -> None:
     """Bring objects, and the directories that name them, to the disk."""
-    directories: dict[Path, None] = {}
+    directories = set()
     for uri in uris:
         path = path_of(uri)
+        directories.add(path.parent)
         with _explained(uri):
             _sync(path)
-        directories.update(dict.fromkeys(path.parents[:4]))  # deeper than any prefix that is new
     for directory in directories:
-        with contextlib.suppress(PermissionError):  # not ours, so not new
-            _sync(directory)
+        _sync(directory)
 
 
 def read(uri: str) -> bytes:
@@ -79,11 +78,20 @@ def path_of(uri: str) -> Path:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_directory(path.parent)
     with path.open("xb", buffering=0) as file:
         view = memoryview(data)
         while view:
             view = view[file.write(view) :]
+
+
+def _make_directory(path: Path) -> None:
+    """Make a directory and its parents, each on the disk before anything is put into it."""
+    if path.is_dir():
+        return
+    _make_directory(path.parent)
+    path.mkdir(exist_ok=True)
+    _sync(path.parent)
 
 
 def _link(staged: Path, target: Path) -> bool:
