@@ -1,0 +1,162 @@
+"""The evaluation step over the real store."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from components.core import store
+from components.core.contracts import (
+    EvaluatedPolicy,
+    EvaluationRequest,
+    EvaluationResult,
+    ScorerComparison,
+    StepName,
+)
+from components.core.errors import BadData, MissingInput
+from components.core.records import RewardRow, SampleRow
+from components.core.runner import run_request
+from tests.evaluation.synthetic_run import SyntheticRun, png, score
+
+
+@pytest.fixture
+def synthetic(file_store: str, tmp_path: Path) -> SyntheticRun:
+    return SyntheticRun(file_store, tmp_path / "base", iterations=20, seeds=2, seen=["cat", "dog"], held_out=["owl"])
+
+
+def run(request: EvaluationRequest) -> EvaluationResult:
+    return EvaluationResult.model_validate(run_request(StepName.EVALUATION, request).result)
+
+
+def test_every_scorer_on_every_split_against_the_base(store_root: str, tmp_path: Path):
+    """Over file:// and s3://: what is in the result is what is in the file, and the texture has made files larger."""
+    synthetic = SyntheticRun(store_root, tmp_path / "base", seeds=2, seen=["cat", "dog"], held_out=["owl"])
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    result = run(request)
+    committed = store.open_committed(request.out)
+    assert tuple(committed.rows("comparisons.jsonl", ScorerComparison)) == result.comparisons
+    assert [(c.scorer, c.split, c.reference, c.prompts, c.pairs) for c in result.comparisons] == [
+        ("jpeg_incompressibility", "seen", "base", 2, 4),
+        ("jpeg_incompressibility", "held_out", "base", 1, 2),
+        ("judge", "seen", "base", 2, 4),
+        ("judge", "held_out", "base", 1, 2),
+    ]
+    comparison = result.comparison("jpeg_incompressibility", "seen")
+    assert comparison is not None
+    assert comparison.difference.mean > 0
+    assert result.policy_id != result.base_id == result.start_id
+    assert result.kl_to_base == pytest.approx(14 * synthetic.level(20))
+
+
+def test_policy_0_is_the_base_and_differs_in_nothing(synthetic: SyntheticRun):
+    result = synthetic.evaluate(0)
+    assert result.kl_to_base == 0
+    assert {c.difference.mean for c in result.comparisons} == {0}
+
+
+def test_a_run_from_a_champion_is_compared_with_base_and_start(file_store: str, tmp_path: Path):
+    warm = SyntheticRun(
+        file_store, tmp_path / "base", seeds=2, seen=["cat", "dog"], held_out=["owl"], start_adapter="file:///champion"
+    )
+    warm.draw_and_score(0)
+    result = run(warm.draw_and_score(30))
+    assert {c.reference for c in result.comparisons} == {"base", "start"}
+    assert result.comparison("judge", "seen", "start") is not None
+
+
+def test_a_repeat_has_the_same_bytes(synthetic: SyntheticRun):
+    """Elsewhere, later: the same numbers and the same panel."""
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    first, again = (
+        run_request(StepName.EVALUATION, r)
+        for r in (request, request.model_copy(update={"out": request.out + "-again"}))
+    )
+    assert first.content_digest == again.content_digest
+
+
+def test_shards_and_their_order_change_no_number(synthetic: SyntheticRun):
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    turned = EvaluatedPolicy(shards=tuple(reversed(request.candidate.shards)))
+    other = request.model_copy(update={"out": request.out + "-turned", "candidate": turned})
+    assert run(other).comparisons == run(request).comparisons
+
+
+def test_a_missing_reward_is_counted(synthetic: SyntheticRun):
+    def blind(scorer: str, sample: SampleRow, level: float, picture: bytes) -> RewardRow:
+        row = score(scorer, sample, level, picture)
+        lost = scorer == "judge" and sample.sample_id == "a-cat-001"
+        return row.model_copy(update={"reward": None, "error": "away"}) if lost else row
+
+    synthetic.draw_and_score(0)
+    synthetic.score = blind
+    comparison = run(synthetic.draw_and_score(20)).comparison("judge", "seen")
+    assert comparison is not None
+    assert (comparison.pairs, comparison.missing) == (3, 1)
+
+
+def test_another_scorer_is_refused(synthetic: SyntheticRun):
+    synthetic.draw_and_score(0)
+    synthetic.score = lambda *a: score(*a).model_copy(update={"scorer_id": "judge@2"})
+    with pytest.raises(BadData, match="not comparable"):
+        run(synthetic.draw_and_score(20))
+
+
+def test_an_unscored_picture_is_refused(synthetic: SyntheticRun):
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20).model_copy(update={"judges": ("critic",)})
+    with pytest.raises(BadData, match="critic did not score picture 0 of 'a-cat'"):
+        run(request)
+
+
+def test_the_same_pictures_twice_are_refused(synthetic: SyntheticRun):
+    request = synthetic.draw_and_score(0)
+    first = request.base.shards[0]
+    with pytest.raises(BadData, match="a-cat-000 is drawn twice"):
+        run(request.model_copy(update={"base": EvaluatedPolicy(shards=(first, first))}))
+
+
+def test_pictures_of_two_policies_are_refused(synthetic: SyntheticRun):
+    base, candidate = synthetic.draw_and_score(0), synthetic.draw_and_score(20)
+    mixed = EvaluatedPolicy(shards=(candidate.candidate.shards[0], base.candidate.shards[1]))
+    with pytest.raises(BadData, match="pictures of one policy, and got 2"):
+        run(candidate.model_copy(update={"candidate": mixed}))
+
+
+def test_the_scores_of_another_shard_are_refused(synthetic: SyntheticRun):
+    request = synthetic.draw_and_score(0)
+    one, two = request.base.shards
+    crossed = EvaluatedPolicy(shards=(one.model_copy(update={"scoring": two.scoring}), two))
+    with pytest.raises(BadData, match=r"scored .*, not "):
+        run(request.model_copy(update={"base": crossed}))
+
+
+def test_an_upstream_that_did_not_run_is_named(synthetic: SyntheticRun):
+    with pytest.raises(MissingInput, match="policy-0000"):
+        run(synthetic.draw_and_score(20))
+
+
+def test_the_panel_shows_both_rows_of_each_split_and_the_pixels_are_theirs(synthetic: SyntheticRun):
+    """Two splits of two rows at 32 x 4 = 128 px; where a base picture belongs, it is, enlarged."""
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    run(request)
+    sheet = Image.open(io.BytesIO(store.open_committed(request.out).read("panel.png")))
+    assert sheet.height == 2 * (20 + 2 * (128 + 6) + 20) + 6
+    base = Image.open(io.BytesIO(store.open_committed(request.base.shards[0].sampling).read("pictures/a-cat-000.png")))
+    expected = base.resize((128, 128), Image.Resampling.BICUBIC)
+    assert png(sheet.crop((84, 26, 84 + 128, 26 + 128))) == png(expected)
+    assert "Time" not in str(sheet.info)
+
+
+def test_the_step_imports_no_torch():
+    """An evaluation runs in the light image."""
+    code = "import sys; sys.modules['torch'] = None; import components.evaluation.step"
+    subprocess.run([sys.executable, "-c", code], check=True)
