@@ -26,7 +26,16 @@ from components.core.contracts import (
 )
 from components.core.layout import RunLayout
 
-METRICS = ("reward_mean", "reward_std", "ratio_max_deviation", "clip_fraction", "approx_kl", "kl_to_base", "grad_norm", "loss")
+METRICS = (
+    "reward_mean",
+    "reward_std",
+    "ratio_max_deviation",
+    "clip_fraction",
+    "approx_kl",
+    "kl_to_base",
+    "grad_norm",
+    "loss",
+)
 
 
 def base_directory(path: Path) -> BaseModelConfig:
@@ -48,11 +57,17 @@ class SyntheticCampaign:
         """Freeze the config."""
         return cls(campaign.open_run(store_root, run_id, config), config)
 
-    def iterate(self, k: int, *, adapter: bytes = b"", steps: tuple[str, ...] = ("prompts", "sampling", "scoring", "training")) -> None:
+    def iterate(
+        self, k: int, *, adapter: bytes = b"", steps: tuple[str, ...] = ("prompts", "sampling", "scoring", "training")
+    ) -> None:
         """Commit iteration k, or only its first steps."""
         for name, request in plan.iteration_requests(self.config, self.run, k).items():
             if name.partition("-")[0] in steps:
-                files = {"pytorch_lora_weights.safetensors": adapter or f"adapter {k + 1}".encode()} if name == "training" else {"rows.jsonl": b"x" * 1000}
+                files = (
+                    {"pytorch_lora_weights.safetensors": adapter or f"adapter {k + 1}".encode()}
+                    if name == "training"
+                    else {"rows.jsonl": b"x" * 1000}
+                )
                 commit(name, request, self._result(name, request, k), files)
 
     def evaluate(self, policy: int) -> None:
@@ -73,7 +88,12 @@ class SyntheticCampaign:
                 assert isinstance(request, TrainingRequest)
                 metrics = {m: math.sin(k / 9 + i) + k / 20 for i, m in enumerate(METRICS)}
                 return TrainingResult(
-                    policy_id=f"policy-{k + 1}", parent_id=f"policy-{k}", iteration=k, metrics=metrics, samples=62, dropped=2
+                    policy_id=f"policy-{k + 1}",
+                    parent_id=f"policy-{k}",
+                    iteration=k,
+                    metrics=metrics,
+                    samples=62,
+                    dropped=2,
                 )
             case _:
                 return evaluation_result(self.config, k)
@@ -81,7 +101,12 @@ class SyntheticCampaign:
 
 def evaluation_result(config: RunConfig, policy: int) -> EvaluationResult:
     """A reward that rises by 0.1 sd a policy, half of it on held-out prompts, and a judge that slowly falls."""
-    slopes = {(config.reward.name, "seen"): 0.1, (config.reward.name, "held_out"): 0.05, ("judge", "seen"): -0.002, ("judge", "held_out"): -0.004}
+    slopes = {
+        (config.reward.name, "seen"): 0.1,
+        (config.reward.name, "held_out"): 0.05,
+        ("judge", "seen"): -0.002,
+        ("judge", "held_out"): -0.004,
+    }
     return EvaluationResult(
         policy=policy,
         policy_id=f"policy-{policy}",
@@ -90,14 +115,18 @@ def evaluation_result(config: RunConfig, policy: int) -> EvaluationResult:
         kl_to_base=0.3 * policy,
         comparisons=tuple(
             ScorerComparison(
-                scorer=scorer, split=split, reference="base", prompts=12, pairs=48, reference_mean=0.8, reference_std=0.5,
-                candidate_mean=0.8 + slope * policy / 2, missing=0,
-                difference=Interval(mean=slope * policy / 2, low=slope * policy / 2 - 0.1, high=slope * policy / 2 + 0.1),
-                gain=Interval(mean=slope * policy, low=slope * policy - 0.2, high=slope * policy + 0.2),
+                scorer=scorer, split=split, reference="base", prompts=12, pairs=48, missing=0,
+                reference_mean=0.8, reference_std=0.5, candidate_mean=0.8 + slope * policy / 2,
+                difference=around(slope * policy / 2, 0.1), gain=around(slope * policy, 0.2),
             )
             for (scorer, split), slope in slopes.items()
         ),
     )  # fmt: skip
+
+
+def around(mean: float, width: float) -> Interval:
+    """A mean, give or take."""
+    return Interval(mean=mean, low=mean - width, high=mean + width)
 
 
 def commit(name: str, request: Request, result: Result, files: dict[str, bytes]) -> Manifest:

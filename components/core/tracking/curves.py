@@ -1,0 +1,120 @@
+"""The names of the curves, and their points: pure functions of what is committed.
+
+Step k of a curve is policy k: `reward/mean` there is the reward of the pictures that iteration k drew from policy k,
+and `held_out/gain` there is the evaluation of policy k. `progress/reward_queries` at step k is what policy k had cost,
+so it serves as the x axis of every other curve. The part before the slash is a section of charts in MLflow.
+
+    reward/        mean, std                                     of an iteration's own pictures
+    held_out/ ...  gain, mean, difference, <judge>_mean, ...     one section a split of the evaluation set
+    diagnostics/   ratio_max_deviation, clip_fraction, ...       health of the update
+    kl/            to_base, to_base_evaluated                    nats along the path
+    samples/       trained, dropped, missing
+    seconds/       sampling, ..., iteration                      shards summed; `iteration` is by the wall clock
+    megabytes/     sampling, ...                                 written to the store
+    progress/      reward_queries
+
+A point's time is its manifest's commit time, so a point that is logged twice is one point.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from components.core.contracts import Interval, Manifest, ScorerComparison
+from components.core.tracking.facts import EvaluationFacts, IterationFacts
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of one curve."""
+
+    key: str
+    value: float
+    step: int
+    at: datetime
+
+    @property
+    def milliseconds(self) -> int:
+        """The point's time as MLflow counts it."""
+        return int(self.at.timestamp() * 1000)
+
+
+def iteration_points(facts: IterationFacts) -> list[Point]:
+    """Points of iteration k: reward and diagnostics, samples, and what its steps took."""
+    result = facts.result
+    values = {training_key(name): value for name, value in result.metrics.items()}
+    values |= {
+        "samples/trained": result.samples,
+        "samples/dropped": result.dropped,
+        "samples/missing": facts.missing,
+        "seconds/iteration": (facts.committed_at - facts.started_at).total_seconds(),
+    }
+    values |= _costs(facts.steps)
+    return _points(values, result.iteration, facts.committed_at)
+
+
+def evaluation_points(facts: EvaluationFacts) -> list[Point]:
+    """Points of policy k's evaluation: every scorer on every split, and what it took."""
+    values = {"kl/to_base_evaluated": facts.result.kl_to_base}
+    for comparison in facts.result.comparisons:
+        values |= _comparison(comparison, facts.request.reward)
+    values |= _costs({_evaluation_step(step): manifests for step, manifests in facts.steps.items()})
+    return _points(values, facts.result.policy, facts.committed_at)
+
+
+def queries_point(policy: int, samples_per_iteration: int, at: datetime) -> Point:
+    """Pictures scored for training until policy k was there."""
+    return Point("progress/reward_queries", float(policy * samples_per_iteration), policy, at)
+
+
+def training_key(name: str) -> str:
+    """Curve of a training metric.
+
+    >>> training_key("reward_mean"), training_key("clip_fraction"), training_key("kl_to_base")
+    ('reward/mean', 'diagnostics/clip_fraction', 'kl/to_base')
+    """
+    for section in ("reward", "kl"):
+        if name.startswith(f"{section}_"):
+            return f"{section}/{_clean(name.removeprefix(f'{section}_'))}"
+    return f"diagnostics/{_clean(name)}"
+
+
+def _comparison(comparison: ScorerComparison, reward: str) -> dict[str, float]:
+    """The reward's curves have plain names; a judge's carry its own. Against the start they end in `_vs_start`."""
+    scorer = "" if comparison.scorer == reward else f"{_clean(comparison.scorer)}_"
+    against = "" if comparison.reference == "base" else f"_vs_{comparison.reference}"
+    stem = f"{_clean(comparison.split)}/{scorer}"
+    values = _interval(f"{stem}gain{against}", comparison.gain)
+    values |= _interval(f"{stem}difference{against}", comparison.difference)
+    if not against:
+        values[f"{stem}mean"] = comparison.candidate_mean
+    return values
+
+
+def _interval(key: str, interval: Interval) -> dict[str, float]:
+    return {key: interval.mean, f"{key}_low": interval.low, f"{key}_high": interval.high}
+
+
+def _costs(steps: dict[str, tuple[Manifest, ...]]) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for step, manifests in steps.items():
+        if manifests:
+            values[f"seconds/{step}"] = sum(m.cost.seconds for m in manifests)
+            values[f"megabytes/{step}"] = sum(m.cost.bytes_written for m in manifests) / 1e6
+    return values
+
+
+def _evaluation_step(step: str) -> str:
+    """An evaluation samples and scores too: `evaluation_sampling`, `evaluation_scoring`, `evaluation`."""
+    return step if step == "evaluation" else f"evaluation_{step}"
+
+
+def _points(values: dict[str, float], step: int, at: datetime) -> list[Point]:
+    return [Point(key, float(value), step, at) for key, value in values.items()]
+
+
+def _clean(name: str) -> str:
+    """What MLflow takes in a name."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)

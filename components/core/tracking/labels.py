@@ -1,0 +1,150 @@
+"""What MLflow's runs are called and tagged with: pure functions of a campaign and its facts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+
+from components.core.campaign import HELD_OUT, Campaign, Decision, best_policy
+from components.core.config import RunConfig
+from components.core.contracts import EvaluationResult, Interval, canonical_json
+from components.core.layout import policy_name
+from components.core.tracking.facts import IterationFacts
+
+NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"
+PROJECTED = "ddpo.projected"
+
+Identity = dict[str, str]
+"""Tags that find one run of MLflow: two runs with one identity are one too many."""
+
+
+def campaign_identity(run_uri: str) -> Identity:
+    """Finds the parent run of a campaign."""
+    return {"ddpo.kind": "campaign", "ddpo.run_uri": run_uri}
+
+
+def iteration_identity(run_uri: str, k: int) -> Identity:
+    """Finds the child run of iteration k."""
+    return {"ddpo.kind": "iteration", "ddpo.run_uri": run_uri, "ddpo.iteration": str(k)}
+
+
+def iteration_name(k: int) -> str:
+    """Sorts as it counts."""
+    return f"iteration-{k:04d}"
+
+
+def campaign_params(config: RunConfig) -> dict[str, str]:
+    """The whole config, with dotted keys."""
+    return {key: _plain(value) for key, value in sorted(_flat(config.model_dump(mode="json")).items())}
+
+
+def config_digest(config: RunConfig) -> str:
+    """sha256 of the config's canonical JSON: equal for two runs that were asked for the same."""
+    return hashlib.sha256(canonical_json(config.model_dump(mode="json"))).hexdigest()
+
+
+def campaign_tags(state: Campaign, decision: Decision) -> dict[str, str]:
+    """Identities, where things are, and how far it is."""
+    tags = {
+        "ddpo.run": state.run.run_id,
+        "ddpo.reward": state.config.reward.name,
+        "ddpo.base": state.config.base.model,
+        "ddpo.base_id": state.base_id,
+        "ddpo.config_digest": config_digest(state.config),
+        "ddpo.iterations": str(state.iterations),
+        "ddpo.progress": f"{state.next_iteration} of {state.iterations} iterations",
+        "ddpo.decision": decision.reason,
+        NOTE: campaign_note(state, decision),
+    }
+    if state.trained:
+        tags["ddpo.start_policy_id"] = state.trained[0].parent_id
+        tags["ddpo.policy"] = str(state.next_iteration)
+        tags["ddpo.policy_id"] = state.trained[-1].policy_id
+    if any(report.policy for report in state.reports):
+        tags["ddpo.best_policy"] = str(best_policy(state))
+    return tags
+
+
+def iteration_tags(facts: IterationFacts, parent: str) -> dict[str, str]:
+    """Which policy came in, which came out, and the digests that prove it."""
+    tags = {
+        PARENT: parent,
+        "ddpo.parent_policy_id": facts.result.parent_id,
+        "ddpo.policy": str(facts.result.iteration + 1),
+        "ddpo.policy_id": facts.result.policy_id,
+        "ddpo.training": facts.request.out,
+        "ddpo.training.request_digest": facts.training.request_digest,
+        "ddpo.training.content_digest": facts.training.content_digest,
+    }
+    tags |= {f"ddpo.prompts.{name}_digest": getattr(m, f"{name}_digest")
+             for m in facts.steps["prompts"] for name in ("request", "content")}  # fmt: skip
+    return tags | {f"ddpo.software.{name}": version for name, version in sorted(facts.training.software.items())}
+
+
+def iteration_params(facts: IterationFacts) -> dict[str, str]:
+    """What of its request differs between iterations."""
+    return {
+        "iteration": str(facts.result.iteration),
+        "seed": str(facts.request.seed),
+        "shards": str(len(facts.request.shards)),
+        "fresh_optimizer": _plain(facts.request.fresh_optimizer),
+    }
+
+
+def campaign_note(state: Campaign, decision: Decision) -> str:
+    """The description on the run's page: what it is, how far, and the newest evaluation."""
+    config = state.config
+    lines = [
+        f"**{config.reward.name}** on `{config.base.model}`: {state.next_iteration} of {state.iterations} iterations, "
+        f"{state.reward_queries} reward queries. {decision.reason[:1].upper()}{decision.reason[1:]}.",
+        "",
+        f"Store: `{state.run.uri}`",
+    ]
+    if state.reports:
+        lines += ["", *comparison_table(state.reports[-1])]
+    if any(report.policy for report in state.reports):
+        lines += ["", f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`)."]
+    lines += ["", "Pictures of every evaluated policy, base above candidate: Artifacts, `panels/`."]
+    return "\n".join(lines)
+
+
+def comparison_table(report: EvaluationResult) -> list[str]:
+    """The numbers of one evaluation against the base, as a Markdown table."""
+    rows = [
+        f"| {c.split} | {c.scorer} | {c.reference_mean:.3f} | {c.candidate_mean:.3f} | {_shown(c.difference)} "
+        f"| {_shown(c.gain)} | {c.prompts} x {c.pairs // max(c.prompts, 1)} |"
+        for c in report.comparisons
+        if c.reference == "base"
+    ]
+    return [
+        f"| split | scorer | base | policy {report.policy} | difference | gain (sd of base) | prompts x seeds |",
+        "|---|---|---|---|---|---|---|",
+        *rows,
+    ]
+
+
+def panel_path(policy: int) -> str:
+    """Where policy k's panel lies among the parent's artefacts."""
+    return f"panels/{policy_name(policy)}.png"
+
+
+def milliseconds(at: datetime) -> int:
+    """A time as MLflow counts it."""
+    return int(at.timestamp() * 1000)
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
+
+
+def _flat(value: object, prefix: str = "") -> dict[str, object]:
+    if not isinstance(value, dict) or not value:
+        return {prefix: value}
+    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}.{name}".lstrip(".")).items()}
+
+
+def _plain(value: object) -> str:
+    """A string stays one; everything else is JSON, so that `1` and `true` are not mistaken for words."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
