@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +27,8 @@ class S3Double(ThreadingHTTPServer):
         self.put_answers: deque[int] = deque()
         self.torn_gets = 0
         """How many of the next gets end in the middle of the body."""
-        self.objects: dict[str, tuple[bytes, str]] = {}
+        self.objects: dict[str, tuple[bytes, Message]] = {}
+        """Path -> body and the headers it was put with."""
         self.puts = 0
 
     @property
@@ -62,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(answer, code={409: "ConditionalRequestConflict"}.get(answer, "InternalError"))
         if exists and self.server.conditional and self.headers.get("If-None-Match") == "*":
             return self._answer(412, code="PreconditionFailed")
-        self.server.objects[self.path] = (body, self.headers.get("x-amz-meta-ddpo-writer", ""))
+        self.server.objects[self.path] = (body, self.headers)
         if answer == LOST:
             self.close_connection = True
             return None
@@ -83,10 +85,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(200, body)
 
     def do_HEAD(self) -> None:
-        body, writer = self.server.objects[urlsplit(self.path).path]
+        body, headers = self.server.objects[urlsplit(self.path).path]
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("x-amz-meta-ddpo-writer", writer)
+        self.send_header("x-amz-meta-ddpo-writer", headers["x-amz-meta-ddpo-writer"])
         self.end_headers()
 
     def _list(self, bucket: str, prefix: str) -> None:
