@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Literal
 
 from pydantic import Field
@@ -80,8 +81,8 @@ def open_run(store_uri: str, run_id: str, config: RunConfig) -> RunLayout:
     if existing is None:
         with store.Attempt(run.uri, step="start") as attempt:
             attempt.commit(request, StartResult(run=run.run_id))
-    elif existing.manifest.request_digest != request.digest():
-        changed = ", ".join(_differences(StartRequest.model_validate(existing.manifest.request), request))
+    elif (opened := StartRequest.model_validate(existing.manifest.request)) != request:  # a key added since is no change
+        changed = ", ".join(_differences(opened, request))
         raise Conflict(
             f"run {run.run_id} exists with another config: {changed} differ",
             hint="choose another --run-id, or `ddpo resume` to go on with the config it has",
@@ -96,15 +97,16 @@ def load(run: RunLayout) -> Campaign:
         raise MissingInput(f"no run at {run.uri}", hint="`ddpo show` lists the runs of the store")
     start = StartRequest.model_validate(opened.manifest.request)
     controls = read_controls(run)
-    iterations = start.config.iterations + sum(c.iterations for c in controls if c.action == "extend")
+    extensions = (c.iterations for c in controls if c.action == "extend")
+    ends = tuple(accumulate(extensions, initial=start.config.iterations))
     trained = _trained(run)
     return Campaign(
         run=run,
         config=start.config,
         base_id=start.base_id,
-        iterations=iterations,
+        iterations=ends[-1],
         trained=trained,
-        reports=_reports(run, start.config, len(trained), iterations),
+        reports=_reports(run, start.config, len(trained), ends),
         stopping=bool(controls) and controls[-1].action == "stop",
     )
 
@@ -166,9 +168,9 @@ def _trained(run: RunLayout) -> tuple[TrainingResult, ...]:
     return tuple(results)
 
 
-def _reports(run: RunLayout, config: RunConfig, trained: int, iterations: int) -> tuple[EvaluationResult, ...]:
-    # The last policy before an extension was due then, though it may not be due now: ask for what is there.
-    numbers = {k for k in range(trained + 1) if evaluation_due(config, k, iterations)} | {config.iterations, trained}
+def _reports(run: RunLayout, config: RunConfig, trained: int, ends: tuple[int, ...]) -> tuple[EvaluationResult, ...]:
+    # The last policy before each extension was due then, though it may not be due now: ask for what is there.
+    numbers = {k for k in range(trained + 1) if evaluation_due(config, k, ends[-1])} | {*ends, trained}
     found = (store.find(run.report(k)) for k in sorted(numbers))
     return tuple(EvaluationResult.model_validate(c.manifest.result) for c in found if c is not None)
 
