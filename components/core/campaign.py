@@ -81,7 +81,7 @@ def open_run(store_uri: str, run_id: str, config: RunConfig) -> RunLayout:
     if existing is None:
         with store.Attempt(run.uri, step="start") as attempt:
             attempt.commit(request, StartResult(run=run.run_id))
-    elif (opened := StartRequest.model_validate(existing.manifest.request)) != request:  # a key added since is no change
+    elif (opened := StartRequest.model_validate(existing.manifest.request)) != request:  # a new key's default is equal
         changed = ", ".join(_differences(opened, request))
         raise Conflict(
             f"run {run.run_id} exists with another config: {changed} differ",
