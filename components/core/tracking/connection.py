@@ -64,7 +64,7 @@ def connect(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
 
 
 def experiment_of(client: MlflowClient) -> str:
-    """Id of the experiment, made on first use. Artefacts of an SQLite file go beside it, not into the working directory."""
+    """Id of the experiment, made on first use. Beside an SQLite file lie its artefacts, not in the working directory."""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
