@@ -248,10 +248,12 @@ def describe(error: ValidationError) -> str:
         key = ".".join(str(part) for part in item["loc"]) or "config"
         if item["type"] == "extra_forbidden":
             clauses.append(f"{key}: unknown key")
+        elif item["type"] == "missing":
+            clauses.append(f"{key}: missing")
         elif item["type"] == "value_error":
             clauses.append(f"{key}: {item['ctx']['error']}" if item["loc"] else str(item["ctx"]["error"]))
         else:
-            clauses.append(f"{key} = {item['input']!r}: {item['msg'].removeprefix('Input ')}")
+            clauses.append(f"{key} = {item['input']!r:.80}: {item['msg'].removeprefix('Input ')}")
     return "; ".join(clauses)
 
 
