@@ -10,7 +10,7 @@
         evaluations/<name>/plan/              `policy-0000` is the start; `base` where the start is a champion
         evaluations/<name>/shards/<s>/sampling/   .../scoring/
         evaluations/<name>/report/
-        registrations/<k>/                    policy k in the registry
+        registrations/<k>/                    policy k in the registry; registrations/<k>/plan/ its request
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class RunLayout:
         """The run of this id in a store; a full URI is taken as it is."""
         if "://" in run:
             return cls(run.rstrip("/"))
-        if not run or not all(c.isalnum() or c in "._-" for c in run):
-            raise BadRequest(f"run id {run!r} must be letters, digits, dot, dash and underscore")
+        if not run[:1].isalnum() or not all(c.isalnum() or c in "._-" for c in run):
+            raise BadRequest(f"run id {run!r} must be a letter or digit, then letters, digits, dot, dash, underscore")
         return cls(f"{store.rstrip('/')}/runs/{run}")
 
     @property
@@ -105,3 +105,7 @@ class RunLayout:
     def registration(self, policy: int) -> str:
         """Policy k in the registry."""
         return f"{self.uri}/registrations/{policy:04d}"
+
+    def registration_plan(self, policy: int) -> str:
+        """Request to register policy k."""
+        return f"{self.registration(policy)}/plan"

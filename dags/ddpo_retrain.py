@@ -1,0 +1,47 @@
+"""A whole campaign: open the run, evaluate where it starts, trigger iteration 0, and wait for the end."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import TriggerRule, dag
+
+from components.core.contracts import StepName
+from dags.pipeline import tasks
+from dags.pipeline.forms import RETRAIN_FORM
+from dags.pipeline.runbooks import RETRAIN_RUNBOOK
+from dags.pipeline.steps import step_task
+
+
+@dag(
+    schedule=os.environ.get("DDPO_RETRAIN_SCHEDULE") or None,
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=4,
+    params=RETRAIN_FORM,
+    doc_md=RETRAIN_RUNBOOK,
+    tags=["ddpo"],
+)
+def ddpo_retrain() -> None:
+    """Open a run and see it to its end."""
+    opened = tasks.open_run()
+    prompts = step_task(StepName.PROMPTS, opened["prompts"], task_id="evaluation_prompts")
+    shards = tasks.sample_and_score.override(group_id="baseline_shards").expand_kwargs(opened)
+    baseline = step_task(StepName.EVALUATION, opened["evaluation"], task_id="baseline")
+    track = tasks.track(opened["run"])
+    trigger_first = TriggerDagRunOperator(
+        task_id="trigger_first",
+        trigger_dag_id=tasks.ITERATION_DAG,
+        trigger_run_id=opened["run_id"],
+        conf=opened["conf"],
+        logical_date=None,
+        skip_when_already_exists=True,
+        trigger_rule=TriggerRule.NONE_FAILED,  # whether MLflow was there or not
+    )
+    wait = tasks.wait_for_the_end(opened["run"])
+    prompts >> shards >> baseline >> track >> trigger_first >> wait
+
+
+ddpo_retrain()

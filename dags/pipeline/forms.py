@@ -1,0 +1,56 @@
+"""The trigger forms of the DAGs: what a person may choose, with its type and its range."""
+
+from __future__ import annotations
+
+from airflow.sdk import Param
+
+from dags.pipeline import presets
+
+ITERATION_FORM = {
+    "run": Param(
+        type="string", minLength=1, title="Run", description="Id of a run of this store, or the URI of a run elsewhere."
+    ),
+    "iteration": Param(
+        type="integer", minimum=0, title="Iteration", description="The first that is not trained yet; 0 for a new run."
+    ),
+}
+
+RETRAIN_FORM = {
+    "preset": Param(
+        "demo",
+        type=["null", "string"],
+        enum=[*presets.names(), None],
+        title="Preset",
+        description="What to run. Leave it empty to go on with the run that is named below.",
+    ),
+    "run_id": Param(
+        None,
+        type=["null", "string"],
+        title="Run id",
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        description="Letters, digits, dot, dash, underscore. Empty: the preset's name and the time.",
+    ),
+    "iterations": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        maximum=100_000,
+        title="Iterations",
+        description="Empty: as the preset says.",
+    ),
+    "seed": Param(
+        None,
+        type=["null", "integer"],
+        minimum=0,
+        maximum=2**31 - 1,
+        title="Seed",
+        description="Empty: as the preset says.",
+    ),
+    "overrides": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Overrides",
+        description="One `key=value` a line, such as training.learning_rate=1e-3",
+    ),
+}

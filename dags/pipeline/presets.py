@@ -1,0 +1,47 @@
+"""Presets: the runs that people start, each a whole TOML file in dags/presets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from components.core.config import RunConfig, load_config
+from components.core.errors import BadRequest
+
+PRESETS = Path(__file__).resolve().parents[1] / "presets"
+
+
+def names() -> list[str]:
+    """Names of the presets."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def path(preset: str) -> Path:
+    """File of a preset; a path to a TOML file of one's own is taken as it is."""
+    if preset.endswith(".toml"):
+        return Path(preset)
+    if preset not in names():
+        raise BadRequest(f"no preset {preset!r}", hint=f"one of {', '.join(names())}, or the path of a .toml file")
+    return PRESETS / f"{preset}.toml"
+
+
+def about(preset: str) -> str:
+    """First sentence of a preset's opening comment."""
+    lines = []
+    for line in path(preset).read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# "))
+    return " ".join(lines).partition(". ")[0].rstrip(".")
+
+
+def resolve(
+    preset: str, overrides: Iterable[str] = (), *, iterations: int | None = None, seed: int | None = None
+) -> RunConfig:
+    """The config that a preset and a few changes make. Raises BadRequest naming what is wrong."""
+    changes = list(overrides)
+    if iterations is not None:
+        changes.append(f"iterations={iterations}")
+    if seed is not None:
+        changes.append(f"seed={seed}")
+    return load_config(path(preset), tuple(changes))

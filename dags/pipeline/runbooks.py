@@ -1,0 +1,56 @@
+"""Runbooks: what each red task means and what to do. They are the DAGs' pages in the Airflow UI."""
+
+from __future__ import annotations
+
+EXIT_CODES = """
+### Exit codes
+
+| code | what it says | Airflow | what to do |
+|---|---|---|---|
+| 64 | the request or the config is wrong | fails at once | read the line; start a new run with another config |
+| 65 | an input is corrupt, or another policy's | fails at once | `ddpo verify RUN` names the file; restore it, then clear the task |
+| 66 | an input or the base model is not there | fails at once | did an earlier step or the store's retention remove it? |
+| 73 | the output exists, made from another request | fails at once | a new run id is a new place; never delete a commit |
+| 75 | a service was busy or away, or too many rewards are missing | retries, with back-off | after the last retry: mend the service, clear the task |
+| other, or a signal | nobody knows (out of memory, a lost machine) | retries | the log's last lines; clearing is always safe |
+
+**Clearing is safe.** A step that is committed does no work the second time, and two attempts at once commit once.
+"""
+
+ITERATION_RUNBOOK = f"""
+## One iteration
+
+`plan` → `prompts` → [`sampling` → `scoring`] a shard → `training` → evaluation when due → `track` → `decide`
+
+A run `RUN` at iteration 7 is the DAG run `RUN-it-0007`. Its state lies in the store, not here:
+`ddpo show RUN` prints it, `ddpo stop RUN` ends it after the iteration that is running.
+
+| red task | look at |
+|---|---|
+| `plan` | 66: no such run in this store. Was DDPO_STORE another one when it was opened? |
+| `prompts` | the prompt list or the evaluation set named in the config |
+| `shards.sampling` | 66: the base model's directory or hub id; out of memory: start a run with a smaller `sampler.batch` |
+| `shards.scoring` | 75: the scorer's service |
+| `training` | 65 "ratio": sampler and trainer disagree. Nothing was trained; versions or settings differ between the two |
+| `training` | 75 "missing": more than a twentieth of the rewards are missing; mend the scorer and clear `shards` |
+| `evaluation_shards`, `evaluation` | as above; 66 "evaluations/prompts": the run was not opened by `ddpo_retrain` |
+| `track` (skipped, not red) | MLflow was away. The next iteration or `ddpo track RUN` replays everything |
+| `register` | MLflow's registry; clear it when it is back |
+
+Skipped `plan_evaluation`: not due. Skipped `trigger_next` or `register`: the other was chosen, or the next run exists.
+{EXIT_CODES}"""
+
+RETRAIN_RUNBOOK = f"""
+## A campaign
+
+`open_run` → `evaluation_prompts` → baseline [`sampling` → `scoring`] → `baseline` → `track` → `trigger_first` → wait
+
+Choose a preset, and change what you like: one `key=value` a line. A run id that exists with the same config goes on
+where it is; with another config it is refused. To resume a run, leave the preset empty and give its run id.
+
+| red task | look at |
+|---|---|
+| `open_run` | one line says what is wrong with the form, the store or the base model; trigger again |
+| `baseline_shards`, `baseline` | the judge's or the reward's weights; the base model |
+| `wait_for_the_end` | an iteration failed: mend and clear it in `ddpo_iteration`, then clear this task |
+{EXIT_CODES}"""
