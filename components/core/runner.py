@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import importlib
-import importlib.util
 import logging
 import os
 import signal
@@ -18,6 +17,7 @@ import time
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from pydantic import ValidationError
 
@@ -133,8 +133,16 @@ def _log_to_stderr() -> None:
     logging.getLogger("components").setLevel(logging.INFO)
 
 
+class _Parser(argparse.ArgumentParser):
+    """argparse, with our own code for a wrong command line: its 2 would be retried."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and end."""
+        self.exit(BadRequest.exit_code, f"{self.format_usage()}{self.prog}: {message}\n")
+
+
 def _parser(step: StepName) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog=f"python -m components.{step}",
         description=_story(step),
         epilog=f"exit codes:\n\n{errors.__doc__}",
@@ -153,8 +161,6 @@ def _parser(step: StepName) -> argparse.ArgumentParser:
 
 def _story(step: StepName) -> str:
     """The step module's docstring, read without importing it: torch would take seconds."""
-    spec = importlib.util.find_spec(f"components.{step}.step")
-    story = None
-    if spec is not None and spec.origin:
-        story = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+    source = Path(__file__).parents[1] / step / "step.py"
+    story = ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) if source.exists() else None
     return story or REQUESTS[step].__doc__ or ""
