@@ -10,6 +10,20 @@ from pathlib import Path
 import boto3
 import pytest
 
+# Numerics that must repeat run on one thread; and spinning threads of two test workers would fight for two cores.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """Nobody pulls the plug on a test: fsync costs 8 ms on a busy disk, and a run makes hundreds.
+
+    That it is called, and in which order, is tests/core/test_file_store.py's to say.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
@@ -74,3 +88,11 @@ def store_root(request: pytest.FixtureRequest) -> str:
     """URI of an empty store: a test that takes it runs over file:// and over s3://."""
     root: str = request.getfixturevalue(f"{request.param}_store")
     return root
+
+
+@pytest.fixture(scope="session")
+def pipeline_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random pipeline in diffusers' layout: real classes, where weights do not matter."""
+    from tests.policy.pipelines import random_pipeline
+
+    return random_pipeline(tmp_path_factory.mktemp("base") / "pipeline")

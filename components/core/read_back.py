@@ -119,8 +119,8 @@ def _read(committed: Committed, name: str) -> bytes | BadData:
 def _digest_problems(path: str, manifest: Manifest) -> Iterator[str]:
     where = path or "the run"
     if hashlib.sha256(canonical_json(manifest.request)).hexdigest() != manifest.request_digest:
-        yield f"{where}: the request digest is not that of the request"
+        yield f"{where}: the request digest is not that of its request"
     if store.content_digest(manifest.files, manifest.result) != manifest.content_digest:
-        yield f"{where}: the content digest is not that of the files and the result"
+        yield f"{where}: the content digest is not that of its files and result"
     if not str(manifest.request.get("out", "")).rstrip("/").endswith(path):
         yield f"{where}: was committed for another prefix, {manifest.request.get('out')}"

@@ -167,9 +167,9 @@ def _held_out(read: RunContents) -> Iterator[str]:
     """Training draws nothing that the evaluation set holds out: no text, animal or activity."""
     held = [row for row in read.prompts.get("evaluations/prompts", ()) if HELD_OUT in row.split]
     texts = {row.text for row in held}
-    # A split such as held_out_activity holds out what animals do; the animals themselves may be familiar.
+    # held_out_activity holds out what animals do, held_out_animal the animals alone, held_out both of them.
     animals = {row.animal for row in held if "activity" not in row.split} - {None}
-    activities = {row.activity for row in held if "activity" in row.split} - {None}
+    activities = {row.activity for row in held if "animal" not in row.split} - {None}
     for path, rows in _training_rows(read):
         for row in rows:
             if HELD_OUT in row.split or row.text in texts or row.animal in animals or row.activity in activities:

@@ -23,6 +23,29 @@ commit(a_request(sys.argv[1]), {"a.txt": b"a"})
 """
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name a descriptor")
+def test_everything_is_on_the_disk_before_the_marker_has_its_name(
+    file_store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut can leave a commit absent, and never there with files that are not."""
+    events: list[str] = []
+    link = os.link
+
+    def note_sync(descriptor: int) -> None:
+        events.append(Path(f"/proc/self/fd/{descriptor}").resolve().name)
+
+    def note_link(source: Path, target: Path) -> None:
+        events.append("link")
+        link(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "link", note_link)
+    manifest = commit(a_request(file_store), {"a.txt": b"a", "sub/b.txt": b"b"})
+    before, after = events[: events.index("link")], events[events.index("link") + 1 :]
+    assert {"a.txt", "b.txt", "sub", manifest.attempt, "attempts", "here", "COMMITTED.json.staged"} <= set(before)
+    assert after == ["here"]
+
+
 def test_a_kill_between_write_and_link_leaves_an_orphan_and_no_marker(file_store: str) -> None:
     killed = subprocess.run([sys.executable, "-c", KILLED_BEFORE_THE_LINK, file_store], check=False)
     assert killed.returncode == -signal.SIGKILL
