@@ -91,7 +91,7 @@ class PromptsRequest(Request):
     iteration: int | None
     """Iteration whose prompts are drawn; None lays out `evaluation_set`."""
     evaluation_set: str | None = None
-    """Name of a frozen set: every prompt of every split, `evaluation_seeds` times."""
+    """Name of a frozen set: laid out with every prompt of every split; an iteration never draws what it holds out."""
     evaluation_seeds: int = 0
     """Pictures a prompt in an evaluation."""
 

@@ -35,7 +35,13 @@ def iteration_requests(config: RunConfig, run: RunLayout, k: int) -> dict[str, R
     shards = range(config.prompts.shards)
     policy = policy_ref(config, run, k)
     requests: dict[str, Request] = {
-        "prompts": PromptsRequest(out=run.prompts(k), prompts=config.prompts, seed=config.seed, iteration=k)
+        "prompts": PromptsRequest(
+            out=run.prompts(k),
+            prompts=config.prompts,
+            seed=config.seed,
+            iteration=k,
+            evaluation_set=config.evaluation.set,
+        )
     }
     for s in shards:
         requests[f"sampling-{s:02d}"] = SamplingRequest(
