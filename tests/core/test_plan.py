@@ -82,7 +82,7 @@ def test_the_digests_of_the_default_plan_do_not_drift() -> None:
     """A change makes every run in flight a conflict with itself: make it knowingly, and say so in the changelog."""
     requests = plan.iteration_requests(config_of(prompts={"shards": 1}), RUN, 1)
     assert {name: digest[:16] for name, digest in digests(requests).items()} == {
-        "prompts": "8cf6d3eba9ef6fd3",
+        "prompts": "5faa82f5678b97cc",
         "sampling-00": "36d23733658d05f0",
         "scoring-00": "fb8df8cc28e84372",
         "training": "7805b6d2c01061a1",
