@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from components.core.deployment import from_environment
 from components.core.errors import BadRequest, StepError, Unavailable
 
 if TYPE_CHECKING:
@@ -41,12 +42,12 @@ SERVICES = frozenset({"mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3", 
 
 @contextmanager
 def connect(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
-    """A client for `tracking_uri` (default: MLflow's own, MLFLOW_TRACKING_URI).
+    """A client for `tracking_uri` (default: this deployment's).
 
     Within, MLflow's failures become Unavailable (away, busy: a later replay gives everything) or BadRequest (refused).
     """
+    uri = tracking_uri or from_environment().tracking_uri
     with _environment(PATIENCE):
-        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI", "")
         _reach_database(uri)
         _prepare_sqlite(uri)
         from mlflow import MlflowClient
@@ -54,7 +55,7 @@ def connect(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
         logging.getLogger("alembic").setLevel(logging.WARNING)  # a new database is forty lines of migrations
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         try:
-            yield MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+            yield MlflowClient(tracking_uri=uri, registry_uri=uri)
         except StepError:
             raise
         except Exception as error:
@@ -64,7 +65,7 @@ def connect(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
 
 
 def experiment_of(client: MlflowClient) -> str:
-    """Id of the experiment, made on first use. Beside an SQLite file lie its artefacts, not in the working directory."""
+    """Id of the experiment, made on first use. An SQLite file has its artefacts beside it, wherever one works."""
     name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
     experiment = client.get_experiment_by_name(name)
     if experiment is None:
@@ -129,7 +130,7 @@ def _as_step_error(error: Exception, uri: str) -> StepError:
     code = getattr(error, "error_code", "")
     reason = " ".join(str(error).split())[:300]
     if code in REFUSED:
-        return BadRequest(f"MLflow refused: {reason}", hint=f"tracking URI {shown(uri) or 'of MLflow`s default'}")
+        return BadRequest(f"MLflow refused: {reason}", hint=f"MLFLOW_TRACKING_URI is {shown(uri)}")
     return Unavailable(
         f"MLflow is away or busy: {reason}", hint="committed work is safe; tracking is replayed from it later"
     )

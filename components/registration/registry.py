@@ -1,0 +1,62 @@
+"""One version a policy, however often it is registered."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+    from mlflow.entities.model_registry import ModelVersion
+
+log = logging.getLogger(__name__)
+
+CHALLENGER = "challenger"
+"""Alias of the newest candidate. `champion` and `previous` are promotion's."""
+
+POLICY_ID = "ddpo.policy_id"
+MODEL_DESCRIPTION = (
+    "LoRA adapters fine-tuned by DDPO, one version a registered policy. `challenger` is the newest candidate, "
+    "`champion` the one in use, `previous` the champion before it. Every version's tags name its run, base and numbers."
+)
+
+
+def register(
+    client: MlflowClient, *, name: str, source: Run, model: Path, tags: dict[str, str], description: str
+) -> ModelVersion:
+    """Find the policy's version, or make it below the run that trained it; `challenger` points to it then.
+
+    A version is made together with its tags in one call, so there is none that the next attempt could not find. Of two
+    attempts at once each may make one: both look again, the lowest number stays, and whoever made another removes it.
+    """
+    _require_model(client, name)
+    versions = _versions(client, name, tags[POLICY_ID])
+    if not versions:
+        client.log_artifacts(source.info.run_id, str(model), model.name)
+        place = f"{source.info.artifact_uri}/{model.name}"
+        made = client.create_model_version(name, place, source.info.run_id, tags=tags, description=description)
+        versions = _versions(client, name, tags[POLICY_ID])
+        if versions[0].version != made.version:
+            client.delete_model_version(name, made.version)
+    version = versions[0]
+    client.set_registered_model_alias(name, CHALLENGER, version.version)
+    log.info("policy %.12s is version %s of %s", tags[POLICY_ID], version.version, name)
+    return version
+
+
+def _require_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name, description=MODEL_DESCRIPTION)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _versions(client: MlflowClient, name: str, policy_id: str) -> list[ModelVersion]:
+    """The policy's versions, lowest number first."""
+    found = client.search_model_versions(f"name = '{name}' and tags.`{POLICY_ID}` = '{policy_id}'")
+    return sorted(found, key=lambda version: int(version.version))

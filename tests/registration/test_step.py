@@ -1,0 +1,208 @@
+"""A registered policy is one version, with its lineage, that stock diffusers loads as it was trained."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import mlflow
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+from components.core import plan, runner, store
+from components.core.config import BaseModelConfig, LoraConfig, RunConfig
+from components.core.contracts import Manifest, RegistrationRequest, StepName
+from components.core.errors import BadData, BadRequest, Unavailable
+from components.policy import adapter
+from components.registration import registry, step
+from tests.core.campaigns import SyntheticCampaign
+from tests.core.mlflow_database import new_database
+from tests.policy.pipelines import random_pipeline
+
+LORA = LoraConfig(rank=4, alpha=10, targets="all")
+"""alpha is not the rank, and every kind of layer has an adapter: what goes wrong silently, goes wrong here."""
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return random_pipeline(tmp_path_factory.mktemp("pipeline") / "base")
+
+
+@pytest.fixture(scope="session")
+def adapted(base: Path) -> UNet2DConditionModel:
+    """The base's UNet under an adapter whose B is not zero."""
+    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet")
+    adapter.add_adapter(unet, LORA, seed=0)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in adapter.trainable(unet).items():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1, generator=generator)
+    return unet
+
+
+@pytest.fixture
+def synthetic(base: Path, adapted: UNet2DConditionModel, file_store: str) -> SyntheticCampaign:
+    """Two iterations and an evaluation, with a real adapter as policy 2."""
+    config = RunConfig(iterations=2, base=BaseModelConfig(model=str(base)), training={"lora": LORA})
+    campaign = SyntheticCampaign.open(file_store, config)
+    campaign.evaluate(0)
+    for k in range(2):
+        campaign.iterate(k, adapter=adapter.save_adapter(adapted))
+    campaign.evaluate(2)
+    return campaign
+
+
+@pytest.fixture
+def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
+    """MLflow as a step finds it: by its environment variable."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_database(tmp_path / "mlflow"))
+    return mlflow.MlflowClient()
+
+
+def request_for(synthetic: SyntheticCampaign, policy: int = 2, *, evaluated: bool = True) -> RegistrationRequest:
+    return plan.registration_request(synthetic.config, synthetic.run, policy, evaluated=evaluated)
+
+
+def register(synthetic: SyntheticCampaign, policy: int = 2, *, evaluated: bool = True) -> Manifest:
+    return runner.run_request(StepName.REGISTRATION, request_for(synthetic, policy, evaluated=evaluated))
+
+
+def predict(unet: UNet2DConditionModel) -> torch.Tensor:
+    """The UNet's output on fixed noise, at a size that every layer takes part in."""
+    generator = torch.Generator().manual_seed(2)
+    shape = (2, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+    context = torch.randn((2, 7, unet.config.cross_attention_dim), generator=generator)
+    with torch.no_grad():
+        return unet(torch.randn(shape, generator=generator), 500, context).sample
+
+
+def test_stock_diffusers_loads_what_was_trained(synthetic, client, base, adapted):
+    register(synthetic)
+    files = mlflow.artifacts.download_artifacts("models:/ddpo-tiny@challenger")
+    pipe = StableDiffusionPipeline.from_pretrained(base)
+    bare = predict(pipe.unet)
+    pipe.load_lora_weights(f"{files}/adapter_weights")
+    assert (predict(pipe.unet) - predict(adapted)).abs().max() <= 1e-6
+    assert (predict(pipe.unet) - bare).abs().max() > 1e-2  # and it is not the base
+
+
+def test_mlflow_s_own_flavours_load_it(synthetic, client, adapted):
+    """`mlflow.diffusers` gives the pipeline; `mlflow.pyfunc` a PNG a prompt, at the sampler's own settings."""
+    register(synthetic)
+    pipe = mlflow.diffusers.load_model("models:/ddpo-tiny/1").load_pipeline(device="cpu")
+    assert (predict(pipe.unet) - predict(adapted)).abs().max() <= 1e-6
+    served = mlflow.pyfunc.load_model("models:/ddpo-tiny/1")
+    pictures = served.predict({"prompt": ["a cat", "a dog"]}, params={"num_inference_steps": 2})
+    assert [picture[1:4] for picture in pictures] == [b"PNG", b"PNG"]
+
+
+def test_the_version_names_what_it_stands_on(synthetic, client, base):
+    manifest = register(synthetic)
+    version = client.get_model_version_by_alias("ddpo-tiny", "challenger")
+    tags = version.tags
+    assert tags["ddpo.policy_id"] == "policy-2"
+    assert tags["ddpo.parent_policy_id"] == "policy-1"
+    assert tags["ddpo.run_uri"] == synthetic.run.uri
+    assert tags["ddpo.scorer_id"] == "scorer-1"
+    assert tags["ddpo.base"] == str(base)
+    assert tags["ddpo.base_id"].startswith("sha256:")
+    training = store.open_committed(synthetic.run.training(1)).manifest
+    assert tags["ddpo.training.content_digest"] == training.content_digest
+    assert float(tags["ddpo.evaluation.held_out.jpeg_incompressibility.gain"]) == pytest.approx(0.1)
+    assert client.get_run(version.run_id).data.tags["ddpo.policy_id"] == "policy-2"
+    assert manifest.result["tags"] == tags
+    assert manifest.result["policy_id"] == "policy-2"
+
+
+def test_only_the_adapter_and_what_explains_it_is_in_the_version(synthetic, client):
+    register(synthetic)
+    root = Path(mlflow.artifacts.download_artifacts("models:/ddpo-tiny/1"))
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    weights = "adapter_weights/pytorch_lora_weights.safetensors"
+    expected = {"MLmodel", weights, "model_card.md", "python_env.yaml", "requirements.txt"}
+    assert expected == set(files) - {"registered_model_meta"}  # which the download adds
+    assert (root / weights).read_bytes() == store.open_committed(synthetic.run.training(1)).read(Path(weights).name)
+
+
+def test_a_step_that_dies_before_its_commit_makes_no_second_version(synthetic, client):
+    """At least once: MLflow has the version, the store has no commit, and the retry finds the version."""
+    for _ in range(2):
+        with store.Attempt(request_for(synthetic).out, step="registration") as attempt:
+            result = step.run(request_for(synthetic), attempt)
+    assert [v.version for v in client.search_model_versions("name = 'ddpo-tiny'")] == [1]
+    assert result.tags == client.get_model_version("ddpo-tiny", "1").tags
+
+
+def test_of_two_attempts_at_once_one_version_stays(synthetic, client, monkeypatch):
+    """Between our search and our version another attempt makes its own; the lower number stays."""
+    search, rival = registry._versions, []
+
+    def rival_first(*query):
+        found = search(*query)
+        if not rival:
+            rival.append("registering")
+            register(synthetic)
+        return found
+
+    monkeypatch.setattr(registry, "_versions", rival_first)
+    with store.Attempt(request_for(synthetic).out, step="registration") as attempt:
+        step.run(request_for(synthetic), attempt)
+    assert [v.version for v in client.search_model_versions("name = 'ddpo-tiny'")] == [1]
+    assert client.get_model_version_by_alias("ddpo-tiny", "challenger").version == 1
+
+
+def test_the_newest_registered_policy_is_the_challenger(synthetic, client):
+    register(synthetic, 1, evaluated=False)
+    register(synthetic, 2)
+    challenger = client.get_model_version_by_alias("ddpo-tiny", "challenger")
+    assert (challenger.version, challenger.tags["ddpo.policy"]) == (2, "2")
+    assert client.get_model_version("ddpo-tiny", "1").tags["ddpo.evaluation"] == "none"
+
+
+def test_the_card_gives_numbers_code_and_licence(synthetic, client):
+    register(synthetic)
+    card = store.open_committed(request_for(synthetic).out).read("model_card.md").decode()
+    assert "| held_out | jpeg_incompressibility | 0.800 | 0.850 | +0.050 [-0.050, +0.150] |" in card
+    assert "rank 4, alpha 10, targets: all" in card
+    assert "pipe.load_lora_weights(adapter)" in card
+    assert "## Licence" in card
+    description = client.get_model_version("ddpo-tiny", "1").description
+    assert "pipe.load_lora_weights(adapter)" in description
+    assert len(description) < 5000
+
+
+def test_a_policy_without_evaluation_says_so(synthetic, client):
+    register(synthetic, 1, evaluated=False)
+    assert "was not evaluated" in client.get_model_version("ddpo-tiny", "1").description
+
+
+def test_mlflow_that_is_away_is_a_reason_to_try_again(synthetic, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
+    with pytest.raises(Unavailable):
+        register(synthetic)
+    assert store.find(request_for(synthetic).out) is None
+
+
+def test_what_does_not_fit_is_refused(synthetic, client):
+    right = request_for(synthetic)
+    wrong = {
+        BadRequest: right.model_copy(update={"policy": 1}),  # another policy's training
+        BadData: right.model_copy(update={"evaluation": synthetic.run.report(0)}),  # another policy's numbers
+    }
+    for error, request in wrong.items():
+        with pytest.raises(error):
+            runner.run_request(StepName.REGISTRATION, request)
+    assert client.search_model_versions("name = 'ddpo-tiny'") == []
+
+
+def test_a_base_that_changed_is_refused(synthetic, client, tmp_path):
+    """A version names its base by a path: what lies there must still be what was trained on."""
+    other = random_pipeline(tmp_path / "other", seed=1)
+    request = request_for(synthetic).model_copy(update={"base": BaseModelConfig(model=str(other))})
+    with pytest.raises(BadData, match="not the one"):
+        runner.run_request(StepName.REGISTRATION, request)
