@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 

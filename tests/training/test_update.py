@@ -1,0 +1,90 @@
+"""Batching over (sample, step) pairs changes speed, never the gradient."""
+
+import pytest
+import torch
+
+from components.core.config import TrainingConfig
+from components.policy import ddim
+from components.policy.adapter import trainable
+from components.policy.load import load_policy
+from components.training import loss
+from components.training.experience import load_experience
+from components.training.update import Evaluator, Pairs, accumulate
+from tests.training.iteration import small_run
+
+ADVANTAGE = torch.linspace(-2, 2, 16)
+
+
+@pytest.fixture(scope="module")
+def evaluator(tmp_path_factory, pipeline_path):
+    """Iteration 1 of a small run: a trained adapter, so that every parameter has a gradient."""
+    small = small_run(f"file://{tmp_path_factory.mktemp('update')}", pipeline_path)
+    small.play(0)
+    request = small.draw(1)
+    policy = load_policy(request.policy)
+    return Evaluator(policy, load_experience(request, policy.id), request.sampler)
+
+
+def gradient(evaluator, config: TrainingConfig, samples: torch.Tensor) -> torch.Tensor:
+    parameters = trainable(evaluator.policy.unet)
+    for parameter in parameters.values():
+        parameter.grad = None
+    accumulate(evaluator, Pairs.of(samples, evaluator.schedule.steps), ADVANTAGE, config)
+    return torch.cat([p.grad.flatten() for p in parameters.values()])
+
+
+def relative(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float((a - b).norm() / b.norm())
+
+
+def one_pair_at_a_time(evaluator, config: TrainingConfig, samples: torch.Tensor) -> torch.Tensor:
+    """The loop that DDPO's authors write: sample by sample, step by step, through diffusers' guidance in two passes."""
+    parameters = trainable(evaluator.policy.unet)
+    for parameter in parameters.values():
+        parameter.grad = None
+    experience, unet, schedule = evaluator.experience, evaluator.policy.unet, evaluator.schedule
+    pairs = len(samples) * schedule.steps
+    for sample in samples.tolist():
+        prompt, empty = (evaluator.policy.embed([text]) for text in (experience.texts[sample], ""))
+        for step in range(schedule.steps):
+            state, action = experience.latents_NSCHW[sample, [step]], experience.latents_NSCHW[sample, [step + 1]]
+            t = schedule.timesteps_T[[step]]
+            without, with_prompt = unet(state, t, empty).sample, unet(state, t, prompt).sample
+            guided = without + evaluator.guidance * (with_prompt - without)
+            mean = ddim.step_mean(schedule, torch.tensor([step]), state, guided)
+            new = ddim.log_prob(action, mean, schedule.sigma_T[[step]])
+            old = experience.log_probs_NT[sample, [step]]
+            one = loss.importance_sampling_loss(new, old, ADVANTAGE[[sample]], config.clip_range)
+            (one / pairs).backward()
+    return torch.cat([p.grad.flatten() for p in parameters.values()])
+
+
+@pytest.mark.parametrize("algorithm", ["ddpo_is", "ddpo_sf"])
+def test_four_micro_batches_have_the_gradient_of_one(evaluator, algorithm):
+    samples = torch.arange(16)
+    small, large = (
+        TrainingConfig(algorithm=algorithm, updates=1, micro_batch=size, clip_range=0.1) for size in (20, 80)
+    )
+    assert relative(gradient(evaluator, small, samples), gradient(evaluator, large, samples)) <= 1e-4
+
+
+def test_uneven_micro_batches_weigh_by_their_size(evaluator):
+    samples = torch.arange(16)
+    uneven, large = (TrainingConfig(micro_batch=size, clip_range=0.1) for size in (33, 80))
+    assert relative(gradient(evaluator, uneven, samples), gradient(evaluator, large, samples)) <= 1e-4
+
+
+def test_pairs_in_one_batch_have_the_gradient_of_the_loop(evaluator):
+    config, samples = TrainingConfig(micro_batch=64, clip_range=0.1), torch.tensor([0, 5, 11])
+    loop = one_pair_at_a_time(evaluator, config, samples)
+    assert relative(gradient(evaluator, config, samples), loop) <= 1e-4
+
+
+def test_without_advantage_there_is_no_gradient(evaluator):
+    config = TrainingConfig(micro_batch=64)
+    assert float(gradient(evaluator, config, torch.tensor([0])).norm()) > 0
+    parameters = trainable(evaluator.policy.unet)
+    for parameter in parameters.values():
+        parameter.grad = None
+    accumulate(evaluator, Pairs.of(torch.arange(4), evaluator.schedule.steps), torch.zeros(16), config)
+    assert all(float(p.grad.abs().max()) == 0 for p in parameters.values())
