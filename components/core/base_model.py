@@ -34,11 +34,11 @@ def identify(base: BaseModelConfig) -> str:
     place = locate(base)
     if not Path(place).is_dir():
         return f"{place}@{base.revision or 'main'}"
-    return f"sha256:{_directory_digest(place)}"
+    return f"sha256:{directory_digest(place)}"
 
 
 @cache
-def _directory_digest(directory: str) -> str:
+def directory_digest(directory: str) -> str:
     """sha256 over the sorted relative paths and sha256s of everything diffusers loads: configs and weights."""
     root = Path(directory)
     digest = hashlib.sha256()

@@ -1,0 +1,135 @@
+"""A reward under a name and an identity, loaded once a process; and what becomes of what it answers.
+
+a number                               a reward; integers too
+NaN, infinite, None                    missing, with the reason
+an exception                           the whole batch missing, with the reason
+another number of scores than pictures BadData: nobody knows which score is whose
+a StepError                            ends the step, as it says
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from pydantic import JsonValue, ValidationError
+
+from components.core.config import RewardConfig, describe
+from components.core.contracts import canonical_json
+from components.core.errors import BadData, BadRequest, StepError
+from components.core.records import RewardRow, SampleRow
+from components.scoring.rewards.registry import BUILT_IN, find_reward
+from components.scoring.rewards.reward import Reward, Score
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A reward, and who it is."""
+
+    name: str
+    reward: Reward
+    description: dict[str, JsonValue]
+    """Name, all options and the reward's own identity: everything that decides a score."""
+
+    @property
+    def id(self) -> str:
+        """Equal ids mean equal scores for equal pictures."""
+        return f"{self.name}@{hashlib.sha256(canonical_json(self.description)).hexdigest()[:16]}"
+
+    def rows(self, samples: list[SampleRow], pictures: list[Image.Image]) -> list[RewardRow]:
+        """One row a picture, in order."""
+        scores = self._scores(samples, pictures)
+        return [self._row(sample, score) for sample, score in zip(samples, scores, strict=True)]
+
+    def _scores(self, samples: list[SampleRow], pictures: list[Image.Image]) -> list[Score]:
+        try:
+            answers = list(self.reward.score(pictures, list(samples)))
+        except StepError:
+            raise
+        except Exception as error:
+            log.warning("%s failed on a batch of %d pictures", self.name, len(pictures), exc_info=True)
+            return [Score.missing(_one_line(error))] * len(pictures)
+        if len(answers) != len(pictures):
+            raise BadData(f"scorer {self.name} gave {len(answers)} scores for {len(pictures)} pictures")
+        return [as_score(answer) for answer in answers]
+
+    def _row(self, sample: SampleRow, score: Score) -> RewardRow:
+        return RewardRow(
+            sample_id=sample.sample_id,
+            prompt_id=sample.prompt_id,
+            index=sample.index,
+            split=sample.split,
+            scorer=self.name,
+            scorer_id=self.id,
+            reward=score.reward,
+            parts=score.parts,
+            error=score.error,
+        )
+
+
+def as_score(answer: Score | float | None) -> Score:
+    """What a reward said, as a score that can be stored.
+
+    >>> as_score(3), as_score(float("nan")).error
+    (Score(reward=3.0, parts={}, error=None), 'the reward is nan')
+    """
+    score = answer if isinstance(answer, Score) else Score(answer)
+    try:
+        parts = json.loads(json.dumps(score.parts, default=float, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        return Score.missing(f"the parts are not JSON: {_one_line(error)}")
+    if score.reward is None:
+        return Score(None, parts, score.error or "the scorer gave no reward")
+    try:
+        reward = float(score.reward)
+    except (TypeError, ValueError):
+        return Score(None, parts, f"the reward is no number: {score.reward!r:.100}")
+    if not math.isfinite(reward):
+        return Score(None, parts, f"the reward is {reward}")
+    return Score(reward, parts)
+
+
+def load_scorers(configs: Sequence[RewardConfig]) -> list[Scorer]:
+    """The scorers of a request. Raises BadRequest for an unknown name or option, or a name that stands there twice."""
+    names = [config.name for config in configs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise BadRequest(f"scorer {twice[0]} is asked for twice", hint="a judge is never the reward: choose another")
+    return [_load(canonical_json(config.model_dump(mode="json")).decode()) for config in configs]
+
+
+@cache
+def _load(config_json: str) -> Scorer:
+    config = RewardConfig.model_validate_json(config_json)
+    reward_class = find_reward(config.name)
+    try:
+        options = reward_class.Options.model_validate(config.options)
+    except ValidationError as error:
+        raise BadRequest(f"options of {config.name}: {describe(error)}") from None
+    reward: Reward = reward_class(options)
+    description = {"name": config.name, "options": options.model_dump(mode="json"), "identity": reward.identity()}
+    if config.name not in BUILT_IN:
+        description["source"] = _source_digest(reward_class)
+    scorer = Scorer(config.name, reward, description)
+    log.info("scorer %s: %s", scorer.id, canonical_json(description).decode())
+    return scorer
+
+
+def _source_digest(reward_class: Any) -> str:
+    """sha256 of the file that defines a reward from elsewhere: edited code is another scorer."""
+    file = inspect.getsourcefile(reward_class)
+    return f"sha256:{hashlib.sha256(Path(file).read_bytes()).hexdigest()}" if file else "unknown"
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
