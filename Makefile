@@ -1,0 +1,63 @@
+# Two commands for a newcomer: `make demo`, `make test`. `make` alone lists the rest.
+#
+#   PYTHON   interpreter, 3.11 or 3.12           TORCH   cpu | auto | cu130 ...  which build of torch to install
+#
+# TORCH defaults to `auto` (the driver decides) where nvidia-smi answers, else to `cpu`: nobody downloads CUDA unasked.
+# A folder of local wheels in PIP_FIND_LINKS is searched first, and then decides about torch too.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+TORCH ?= $(shell nvidia-smi >/dev/null 2>&1 && echo auto || echo cpu)
+WHEELS := $(if $(UV_FIND_LINKS),$(UV_FIND_LINKS),$(PIP_FIND_LINKS))
+TORCH_BUILD := $(if $(WHEELS),,$(if $(filter Linux,$(shell uname -s)),--torch-backend=$(TORCH)))
+INSTALLED := $(VENV)/.installed
+WORKERS ?= 2
+RUN ?= demo
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(INSTALLED) ## a virtual environment in .venv with everything, pinned by constraints.txt
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if v in ((3, 11), (3, 12)) else \
+		f"error: Python 3.11 or 3.12 is needed, $(PYTHON) is {v[0]}.{v[1]} (make PYTHON=python3.11 ...)")'
+	@echo "installing into $(VENV) ($(if $(WHEELS),torch from local wheels if there,torch build: $(TORCH))) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	@VIRTUAL_ENV=$(abspath $(VENV)) UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install --quiet $(TORCH_BUILD) \
+		-c constraints.txt -e '.[airflow,tracking,diffusion,scoring,report,test]'
+	@touch $@
+
+demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and write the report
+	@$(BIN)/ddpo run demo --run-id demo
+	@$(BIN)/ddpo report demo --out demo-report.html
+
+test: install lint ## lint, types, import contracts, every test
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+lint: install ## ruff, mypy, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+proofs: install ## measure every number that the README claims, into docs/proofs/ (hours)
+	@$(BIN)/python -m benchmarks.proofs
+
+up: install ## Airflow and MLflow on this machine, with the runs made so far
+	@$(BIN)/ddpo up
+
+down: ## end what `make up` started
+	@$(BIN)/ddpo down
+
+report: install ## the report of a run: make report RUN=demo
+	@$(BIN)/ddpo report $(RUN) --out $(RUN)-report.html
+
+clean: ## remove the environment; runs in .ddpo/ stay
+	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
+
+.PHONY: help install demo test lint proofs up down report clean
