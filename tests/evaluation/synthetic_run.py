@@ -102,7 +102,8 @@ class SyntheticRun:
 
     def level(self, policy: int) -> float:
         """How far a policy has come, 0 to 1: slow, then fast, then saturating."""
-        return 1 / (1 + math.exp(-(policy - 18) / 6)) - 1 / (1 + math.exp(3)) if policy else 0.0
+        done = policy / self.iterations
+        return (1 + math.exp(-3)) / (1 + math.exp(-14 * (done - 3 / 14))) - math.exp(-3) if policy else 0.0
 
     def train(self, k: int) -> TrainingResult:
         """Commit iteration k: policy k+1."""

@@ -80,26 +80,26 @@ def test_a_plain_loop_finds_the_same_quantiles():
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says():
-    """300 experiments of 20 prompts x 4 seeds around 0: a 90 % interval holds 0 in 90 %, give or take 3 s.e. (5 %)."""
+    """200 experiments of 20 prompts x 4 seeds around 0: a 90 % interval holds 0 in 90 %, give or take 3 s.e. (6 %)."""
     noise = np.random.default_rng(11)
     held = 0
-    for experiment in range(300):
+    for experiment in range(200):
         table = noise.normal(size=(20, 1)) + noise.normal(size=(20, 4))
         found = interval(list(table), resamples=400, confidence=0.9, seed=experiment)
         held += found.low <= 0 <= found.high
-    assert 0.85 <= held / 300 <= 0.95
+    assert 0.84 <= held / 200 <= 0.96
 
 
 def test_ignoring_that_seeds_share_a_prompt_would_not_cover():
-    """The same experiment, 80 pictures taken as independent, holds the truth far less often: why there are two stages."""
+    """The same experiment, 80 pictures taken as independent, holds it far less often: why there are two stages."""
     noise = np.random.default_rng(11)
     held = 0
-    for experiment in range(300):
+    for experiment in range(200):
         table = noise.normal(size=(20, 1)) + noise.normal(size=(20, 4))
         pictures = list(table.reshape(80, 1))
         found = interval(pictures, resamples=400, confidence=0.9, seed=experiment)
         held += found.low <= 0 <= found.high
-    assert held / 300 < 0.8
+    assert held / 200 < 0.8
 
 
 @settings(max_examples=50, deadline=None)

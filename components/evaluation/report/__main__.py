@@ -1,0 +1,28 @@
+"""Write a run's report: `python -m components.evaluation.report --run <run URI> --out report.html`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from components.core.errors import StepError
+from components.evaluation.report.page import write_report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 and the path on stdout, or the code of what is wrong and one line on stderr."""
+    parser = argparse.ArgumentParser(prog="python -m components.evaluation.report", description=__doc__)
+    parser.add_argument("--run", required=True, help="URI of the run: <store>/runs/<run id>")
+    parser.add_argument("--out", type=Path, default=Path("report.html"), help="HTML file to write [%(default)s]")
+    parsed = parser.parse_args(arguments)
+    try:
+        print(write_report(parsed.run, parsed.out))
+    except StepError as error:
+        print(f"report: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

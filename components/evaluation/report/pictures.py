@@ -1,0 +1,123 @@
+"""Before and after: the same prompt, the same noise, base beside candidate."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from PIL import Image
+
+from components.evaluation import panel
+from components.evaluation.report.evidence import Evidence
+from components.evaluation.report.vocabulary import DASH, SPACE, digits_for, reward_words, signed
+from components.evaluation.tables import Key, ScoredPolicy
+
+A_SPLIT = 15
+"""Pictures shown of a split: spread evenly over its prompts, the first seed of each, never chosen by result."""
+SIDE = 160
+"""Pixels of a picture on the page; shown smaller, so that it stays sharp on a dense screen."""
+
+RIGHT_OR_WRONG: dict[float | None, str] = {1.0: "✓", 0.0: "✗"}
+"""A judge's reward as a mark; what is missing, or neither, is a dash."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One prompt, before and after."""
+
+    caption: str
+    before: str
+    """As a data: URI."""
+    after: str | None
+    change: str
+    rose: bool | None
+    judge: str
+    """What the first judge said before and after, where it says right or wrong."""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The pictures of one split."""
+
+    split: str
+    twins: tuple[Twin, ...]
+    prompts: int
+    rose: int
+    """Pictures of the whole split whose reward rose."""
+    pairs: int
+
+
+def galleries(evidence: Evidence) -> list[Gallery]:
+    """A gallery a split; without a trained policy, the base's pictures alone; without an evaluation, none."""
+    if evidence.base is None:
+        return []
+    return [_gallery(evidence.base, evidence.candidate, split, evidence) for split in evidence.splits]
+
+
+def _gallery(base: ScoredPolicy, candidate: ScoredPolicy | None, split: str, evidence: Evidence) -> Gallery:
+    firsts = panel.first_of_each_prompt(base, split)
+    changes = [_change(base, candidate, evidence.reward, key) for key in base.keys_of(split)]
+    known = [change for change in changes if change is not None]
+    return Gallery(
+        split=split,
+        twins=tuple(_twin(base, candidate, key, evidence) for key in spread(firsts, A_SPLIT)),
+        prompts=len(firsts),
+        rose=sum(change > 0 for change in known),
+        pairs=len(known),
+    )
+
+
+def _twin(base: ScoredPolicy, candidate: ScoredPolicy | None, key: Key, evidence: Evidence) -> Twin:
+    change = _change(base, candidate, evidence.reward, key)
+    unit, digits = reward_words(evidence.reward).unit, digits_for(_spread_of_base(evidence, base.samples[key].split))
+    return Twin(
+        caption=base.samples[key].text,
+        before=_data_uri(panel.open_picture(base, key)),
+        after=_data_uri(panel.open_picture(candidate, key)) if candidate else None,
+        change=DASH if change is None else f"{signed(change, digits)}{SPACE}{unit}".strip(),
+        rose=None if change is None else change > 0,
+        judge=_judged(base, candidate, evidence.judges, key),
+    )
+
+
+def _change(base: ScoredPolicy, candidate: ScoredPolicy | None, reward: str, key: Key) -> float | None:
+    """The picture's own reward change; None where one of the two has no reward."""
+    if candidate is None:
+        return None
+    before, after = base.reward(reward, key), candidate.reward(reward, key)
+    return None if before is None or after is None else after - before
+
+
+def _spread_of_base(evidence: Evidence, split: str) -> float:
+    comparison = evidence.evaluations[-1].result.comparison(evidence.reward, split)
+    return comparison.reference_std if comparison else 0.0
+
+
+def _judged(base: ScoredPolicy, candidate: ScoredPolicy | None, judges: list[str], key: Key) -> str:
+    if not judges:
+        return ""
+    verdicts = [policy.reward(judges[0], key) for policy in (base, candidate) if policy is not None]
+    return " → ".join(RIGHT_OR_WRONG.get(verdict, DASH) for verdict in verdicts)
+
+
+def spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` items, evenly spread, the first always among them.
+
+    >>> spread(range(10), 4), spread([1, 2], 4)
+    ([0, 2, 5, 7], [1, 2])
+    """
+    if len(items) <= count:
+        return list(items)
+    return [items[number * len(items) // count] for number in range(count)]
+
+
+def _data_uri(picture: Image.Image) -> str:
+    """JPEG without chroma subsampling: a tenth of a PNG, and no difference to the eye. Rewards were of the PNG."""
+    buffer = io.BytesIO()
+    panel.fitted(picture, SIDE).save(buffer, "JPEG", quality=90, subsampling=0)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
