@@ -100,7 +100,12 @@ def main(
 
 def _run(proof: Proof, home: Path) -> Campaign:
     """Drive the campaign to its end, or find that it is."""
-    environment = {**os.environ, "DDPO_HOME": str(home), "DDPO_STORE": (home / "store").as_uri(), "PYTHONPATH": str(ROOT)}
+    environment = {
+        **os.environ,
+        "DDPO_HOME": str(home),
+        "DDPO_STORE": (home / "store").as_uri(),
+        "PYTHONPATH": str(ROOT),
+    }
     environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
     home.mkdir(parents=True, exist_ok=True)
     print(f"== {proof.name}", flush=True)
