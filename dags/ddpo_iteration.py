@@ -43,4 +43,4 @@ def ddpo_iteration() -> None:
     decision >> [trigger_next, register]
 
 
-ddpo_iteration()
+DAG = ddpo_iteration()

@@ -44,4 +44,4 @@ def ddpo_retrain() -> None:
     prompts >> shards >> baseline >> track >> trigger_first >> wait
 
 
-ddpo_retrain()
+DAG = ddpo_retrain()

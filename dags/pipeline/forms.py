@@ -27,7 +27,6 @@ RETRAIN_FORM = {
         None,
         type=["null", "string"],
         title="Run id",
-        pattern=r"^[A-Za-z0-9_.-]+$",
         description="Letters, digits, dot, dash, underscore. Empty: the preset's name and the time.",
     ),
     "iterations": Param(

@@ -37,7 +37,7 @@ A run `RUN` at iteration 7 is the DAG run `RUN-it-0007`. Its state lies in the s
 | `track` (skipped, not red) | MLflow was away. The next iteration or `ddpo track RUN` replays everything |
 | `register` | MLflow's registry; clear it when it is back |
 
-Skipped `plan_evaluation`: not due. Skipped `trigger_next` or `register`: the other was chosen, or the next run exists.
+Skipped `evaluation`: not due. Skipped `trigger_next` or `register`: the other was chosen, or the next run exists.
 {EXIT_CODES}"""
 
 RETRAIN_RUNBOOK = f"""

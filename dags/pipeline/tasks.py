@@ -58,14 +58,15 @@ def plan(params: dict[str, Any], ti: Any) -> list[dict[str, str]]:
         return planned.shards()
 
 
-@task(**PATIENT)
-def plan_evaluation(params: dict[str, Any], ti: Any) -> list[dict[str, str]]:
-    """Commit the requests of the new policy's evaluation, if it is due."""
+@task.short_circuit(ignore_downstream_trigger_rules=False, **PATIENT)
+def plan_evaluation(params: dict[str, Any], ti: Any) -> list[dict[str, str]] | None:
+    """Commit the requests of the new policy's evaluation; if it is not due, the evaluation is skipped."""
     with scheduled_errors():
         state = campaign.load(run_of(params))
         policy = params["iteration"] + 1
         if not evaluation_due(state.config, policy, state.iterations):
-            raise AirflowSkipException(f"policy {policy} is not due: every {state.config.evaluation.every}th is")
+            log.info("policy %d is not due: every %d are", policy, state.config.evaluation.every)
+            return None
         planned = plans.plan_evaluation(state, policy)
         ti.xcom_push(key="evaluation", value=planned.uri("evaluation"))
         return planned.shards()

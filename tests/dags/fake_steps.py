@@ -1,0 +1,111 @@
+"""Six steps that commit plausible results at once, so that the DAGs can be tested without weights.
+
+    install()            put them in place of the real ones, in this process
+    FAIL_ONCE, FAIL      environment: name of a step that fails, once (exit 75) or always (exit 65)
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import types
+from pathlib import Path
+from typing import Any
+
+from components.core import contracts as c
+from components.core import store
+from components.core.errors import BadData, Unavailable
+
+FAIL_ONCE = "FAKE_FAIL_ONCE"
+FAIL = "FAKE_FAIL"
+SLOW = "FAKE_SLOW"
+CALLS = "FAKE_CALLS"
+"""A file that gets a line for every call of a step."""
+
+
+def base_model(directory: Path) -> Path:
+    """A directory that looks like a diffusers pipeline from far away."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "model_index.json").write_text("{}")
+    return directory
+
+
+def prompts(request: c.PromptsRequest, out: store.Attempt) -> c.PromptsResult:
+    return c.PromptsResult(rows=8, prompts=4)
+
+
+def sampling(request: c.SamplingRequest, out: store.Attempt) -> c.SamplingResult:
+    return c.SamplingResult(policy_id=str(request.policy.adapter), samples=4, kl_to_base=0.1)
+
+
+def scoring(request: c.ScoringRequest, out: store.Attempt) -> c.ScoringResult:
+    return c.ScoringResult(scorer_ids={s.name: "fake" for s in request.scorers}, scored=4, missing=0)
+
+
+def training(request: c.TrainingRequest, out: store.Attempt) -> c.TrainingResult:
+    metrics = {"reward_mean": 1.0 + 0.1 * request.iteration, "reward_std": 0.05, "ratio_max_deviation": 0.0}
+    parent = f"policy-{request.iteration}"
+    return c.TrainingResult(
+        policy_id=f"policy-{request.iteration + 1}",
+        parent_id=parent,
+        iteration=request.iteration,
+        metrics=metrics,
+        samples=8,
+        dropped=0,
+    )
+
+
+def evaluation(request: c.EvaluationRequest, out: store.Attempt) -> c.EvaluationResult:
+    gain = c.Interval(mean=0.1 * request.policy, low=0.05 * request.policy, high=0.2 * request.policy)
+    shared: dict[str, Any] = dict(
+        split="held_out", reference="base", prompts=4, pairs=4, reference_mean=1.0, reference_std=0.1, missing=0
+    )
+    comparisons = tuple(
+        c.ScorerComparison(scorer=name, candidate_mean=1.0 + gain.mean, difference=gain, gain=gain, **shared)
+        for name in (request.reward, *request.judges)
+    )
+    return c.EvaluationResult(
+        policy=request.policy,
+        policy_id=f"policy-{request.policy}",
+        base_id="policy-0",
+        start_id="policy-0",
+        comparisons=comparisons,
+        kl_to_base=0.1,
+    )
+
+
+def registration(request: c.RegistrationRequest, out: store.Attempt) -> c.RegistrationResult:
+    return c.RegistrationResult(model=request.model, policy_id=f"policy-{request.policy}", tags={})
+
+
+STEPS = (prompts, sampling, scoring, training, evaluation, registration)
+
+
+def install() -> None:
+    """From now on `components.<step>.step.run` is the fake one."""
+    for function in STEPS:
+        module = types.ModuleType(f"components.{function.__name__}.step")
+        module.__dict__["run"] = _observed(function)
+        sys.modules[module.__name__] = module
+
+
+def _observed(function: Any) -> Any:
+    name = function.__name__
+
+    def run(request: c.Request, out: store.Attempt) -> c.Result:
+        if calls := os.environ.get(CALLS):
+            with open(calls, "a") as file:
+                file.write(f"{name} {request.out}\n")
+        print(f"a line that {name} printed")
+        if os.environ.get(SLOW) == name:
+            time.sleep(60)
+        if os.environ.get(FAIL) == name:
+            raise BadData("the shard is corrupt", hint="look at it")
+        if os.environ.get(FAIL_ONCE) == name:
+            del os.environ[FAIL_ONCE]
+            raise Unavailable("the service is busy")
+        result: c.Result = function(request, out)
+        return result
+
+    return run
