@@ -1,4 +1,4 @@
-"""Run whole campaigns and write what they reached into docs/proofs/: does it learn, does it generalise, does the control?
+"""Run whole campaigns and write what they reached into docs/proofs/: does it learn and generalise, and the control not?
 
 Every campaign goes through the real DAG (`ddpo run`). Numbers come from the committed evaluation reports only.
 """
@@ -52,26 +52,7 @@ PROOFS = (
     Proof("alignment", "demo-alignment", "alignment"),
 )
 
-PAGE = Template(
-    """# Proofs of {{ date }}
-
-Commit `{{ commit }}`; {{ cores }} CPU cores; {{ versions }}.
-Gains are paired over fixed noise, against the base, in standard deviations of the base's pictures of that split, with
-the bootstrap interval over prompts and then seeds. The judge never sees the reward; its figure is the share of pictures in
-which it names the right animal.
-{% for row in rows %}
-## {{ row.name }}
-
-`ddpo run {{ row.command }}` · config `{{ row.digest }}` · {{ row.iterations }} iterations, {{ row.queries }} reward
-queries, {{ row.minutes }} min · max \\|ratio - 1\\| {{ row.ratio }} · KL to base {{ row.kl }} nats
-
-| split | pairs | base | final | gain, sd | judge base | judge final |
-|---|---|---|---|---|---|---|
-{% for s in row.splits -%}
-| {{ s.split }} | {{ s.pairs }} | {{ s.base }} | {{ s.final }} | {{ s.gain }} | {{ s.judge_base }} | {{ s.judge_final }} |
-{% endfor %}{% endfor %}""",
-    trim_blocks=False,
-)
+PAGE = Template((Path(__file__).parent / "proofs.md.jinja").read_text())
 
 
 def main(

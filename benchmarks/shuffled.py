@@ -16,7 +16,7 @@ from components.scoring.rewards.reward import Score
 
 
 class ShuffledIncompressibility:
-    """jpeg_incompressibility with its scores permuted among the pictures of a batch. Repeatable: seeded by the pictures."""
+    """jpeg_incompressibility, its scores permuted among the pictures of a batch; the pictures are the seed."""
 
     class Options(Contract):
         """None."""

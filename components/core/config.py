@@ -27,7 +27,7 @@ class BaseModelConfig(Contract):
     """The base model, by reference: its weights are never copied into a run."""
 
     model: str = "tiny"
-    """`tiny` for the embedded policy, a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`."""
+    """`tiny` (embedded), a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`."""
     revision: str | None = None
     """Commit of a hub model. None takes the newest, which a scheduled run should not."""
     dtype: Dtype = "float32"
@@ -92,7 +92,7 @@ class AdvantageConfig(Contract):
     """How a reward becomes an advantage."""
 
     kind: Literal["history", "group"] = "history"
-    """`history`: against the prompt's last rewards over iterations. `group`: within the K pictures of this iteration."""
+    """`history`: against the prompt's last rewards. `group`: within the K pictures of this iteration."""
     buffer: int = Field(default=32, ge=2)
     """Rewards remembered a prompt (history)."""
     minimum: int = Field(default=16, ge=2)
@@ -125,7 +125,7 @@ class TrainingConfig(Contract):
     micro_batch: int = Field(default=64, ge=1)
     """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
     ratio_check_samples: int = Field(default=16, ge=1)
-    """Samples whose importance ratio is checked at all steps before the first update; KL to the base is taken on them."""
+    """Samples whose ratio is checked at all steps before the first update; KL to the base is taken on them."""
     ratio_tolerance: float = Field(default=1e-5, gt=0)
     """Largest |ratio - 1| before the first update. Beyond it the iteration is refused: sampler and trainer disagree."""
     lora: LoraConfig = LoraConfig()

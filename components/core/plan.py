@@ -22,7 +22,7 @@ from components.core.layout import BASE, RunLayout, policy_name
 from components.core.seeds import evaluation_seed, iteration_seed
 
 HISTORY_ITERATIONS = 64
-"""Iterations of reward tables that a history advantage looks back on: more than any buffer needs, fewer than a year of runs."""
+"""Iterations of reward tables that a history advantage looks back on: more than any buffer needs."""
 
 
 def policy_ref(config: RunConfig, run: RunLayout, k: int) -> PolicyRef:

@@ -1,4 +1,4 @@
-"""Draw pictures from a policy of a run, for people: `ddpo sample RUN --prompt "a cat"`. Writes PNG files, commits nothing."""
+"""Draw pictures from a policy, for people: `ddpo sample RUN --prompt "a cat"`. Writes PNG files, commits nothing."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from components.core.errors import BadData, Unavailable
 from components.core.records import RewardRow, SampleRow
 
 MISSING_SHARE = 0.05
-"""Above this share of missing rewards the scorer is taken to be broken: the step waits instead of training on the rest."""
+"""Above this share of missing rewards the scorer is taken to be broken: the step waits."""
 
 
 @dataclass

@@ -19,7 +19,8 @@ def random_pipeline(path: Path, *, seed: int = 0, **scheduler: object) -> Path:
         cross_attention_dim=16, attention_head_dim=2, norm_num_groups=4,
     )  # fmt: skip
     vae = AutoencoderKL(
-        block_out_channels=(8, 8, 8), down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
+        block_out_channels=(8, 8, 8),
+        down_block_types=("DownEncoderBlock2D",) * 3, up_block_types=("UpDecoderBlock2D",) * 3,
         latent_channels=4, norm_num_groups=4, layers_per_block=1, mid_block_add_attention=False,
     )  # fmt: skip
     text = CLIPTextModel(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest import approx
 
 from components.core.config import AdvantageConfig
 from components.core.errors import BadData
@@ -15,14 +14,14 @@ GROUP = AdvantageConfig(kind="group")
 
 def test_integer_rewards_are_rewards():
     """(1, 3) and (5, 9) each become (-1, +1); peers that keep the integers get all zeros."""
-    assert advantages(["cat", "cat", "dog", "dog"], [1, 3, 5, 9], [], GROUP).tolist() == approx(
+    assert advantages(["cat", "cat", "dog", "dog"], [1, 3, 5, 9], [], GROUP).tolist() == pytest.approx(
         [-1, 1, -1, 1], abs=1e-5
     )
 
 
 def test_a_group_of_one_is_marked_and_not_zero():
     values = advantages(["cat", "cat", "dog"], [1.0, 3.0, 5.0], [], GROUP)
-    assert values[:2].tolist() == approx([-1, 1], abs=1e-5)
+    assert values[:2].tolist() == pytest.approx([-1, 1], abs=1e-5)
     assert np.isnan(values[2])
 
 
@@ -46,7 +45,7 @@ def test_what_is_not_a_number_is_refused(value):
 def test_until_a_prompt_has_a_history_the_iteration_serves():
     """Mean 4 and deviation sqrt(5) over the whole iteration: (1 - 4) / sqrt(5), and so on."""
     values = advantages(["cat", "dog", "cat", "dog"], [1, 3, 5, 7], [], AdvantageConfig(minimum=3))
-    assert values.tolist() == approx(np.array([-3, -1, 1, 3]) / np.sqrt(5), abs=1e-5)
+    assert values.tolist() == pytest.approx(np.array([-3, -1, 1, 3]) / np.sqrt(5), abs=1e-5)
 
 
 def test_a_prompt_with_a_history_is_compared_with_its_own_last_rewards():
@@ -54,8 +53,8 @@ def test_a_prompt_with_a_history_is_compared_with_its_own_last_rewards():
     config = AdvantageConfig(buffer=3, minimum=3)
     past = [("cat", 100.0), ("cat", 2.0), ("cat", 4.0), ("dog", 50.0)]
     cat, dog = advantages(["cat", "dog"], [6.0, 8.0], past, config)
-    assert cat == approx(2 / np.sqrt(8 / 3), abs=1e-5)
-    assert dog == approx(1.0, abs=1e-5)  # two rewards are too few: (8 - 7) / 1 over the iteration
+    assert cat == pytest.approx(2 / np.sqrt(8 / 3), abs=1e-5)
+    assert dog == pytest.approx(1.0, abs=1e-5)  # two rewards are too few: (8 - 7) / 1 over the iteration
 
 
 def test_an_outlier_is_clipped():
@@ -70,4 +69,4 @@ def test_scale_and_offset_of_a_reward_do_not_matter(rewards, scale, offset):
         return
     plain = advantages(["cat"] * len(rewards), rewards, [], GROUP)
     scaled = advantages(["cat"] * len(rewards), [scale * r + offset for r in rewards], [], GROUP)
-    assert scaled == approx(plain, abs=1e-3)
+    assert scaled == pytest.approx(plain, abs=1e-3)

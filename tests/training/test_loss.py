@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from pytest import approx
 
 from components.training import loss
 
@@ -26,13 +25,13 @@ def is_loss(ratio: float, advantage: float, clip: float = 0.01) -> float:
     ],
 )
 def test_the_clipped_surrogate(ratio, advantage, expected):
-    assert is_loss(ratio, advantage) == approx(expected)
+    assert is_loss(ratio, advantage) == pytest.approx(expected)
 
 
 def test_a_clipped_pair_has_no_gradient_and_the_other_pulls():
     new = torch.tensor([math.log(1.1), 0.0], requires_grad=True)
     loss.importance_sampling_loss(new, torch.zeros(2), torch.ones(2), 0.01).backward()
-    assert new.grad.tolist() == approx([0.0, -0.5])  # -advantage * ratio / 2 pairs
+    assert new.grad.tolist() == pytest.approx([0.0, -0.5])  # -advantage * ratio / 2 pairs
 
 
 def test_at_ratio_one_both_algorithms_have_one_gradient():
@@ -41,7 +40,7 @@ def test_at_ratio_one_both_algorithms_have_one_gradient():
     new_is, new_sf = old.clone().requires_grad_(), old.clone().requires_grad_()
     loss.importance_sampling_loss(new_is, old, advantage, 1e-4).backward()
     loss.score_function_loss(new_sf, advantage).backward()
-    assert new_is.grad.tolist() == approx(new_sf.grad.tolist())
+    assert new_is.grad.tolist() == pytest.approx(new_sf.grad.tolist())
 
 
 def test_clip_fraction_counts_ratios_outside_the_clip():
@@ -51,4 +50,4 @@ def test_clip_fraction_counts_ratios_outside_the_clip():
 
 def test_approximate_kl_of_one_pair():
     """(r - 1) - log r at r = e: e - 2."""
-    assert float(loss.approximate_kl(torch.tensor([1.0]), torch.tensor([0.0]))) == approx(math.e - 2)
+    assert float(loss.approximate_kl(torch.tensor([1.0]), torch.tensor([0.0]))) == pytest.approx(math.e - 2)

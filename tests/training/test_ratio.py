@@ -140,7 +140,7 @@ def test_nan_is_not_one():
 
 def test_samples_of_another_policy_are_refused_before_anything_is_computed(second_iteration):
     """The check by id comes before the check by ratio, and names both policies."""
-    request, policy, _ = second_iteration("float32")
+    request, _, _ = second_iteration("float32")
     with pytest.raises(BadData, match="was drawn by policy"):
         load_experience(request, load_policy(request.policy.model_copy(update={"adapter": None})).id)
 
