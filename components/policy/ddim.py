@@ -38,8 +38,13 @@ class Schedule:
 
     def to(self, device: torch.device) -> Schedule:
         """The same schedule on another device, so that no step waits for the host."""
-        moved = (t.to(device) for t in (self.timesteps_T, self.alpha_bar_T, self.alpha_bar_prev_T, self.sigma_T))
-        return Schedule(*moved, prediction_type=self.prediction_type)
+        return Schedule(
+            timesteps_T=self.timesteps_T.to(device),
+            alpha_bar_T=self.alpha_bar_T.to(device),
+            alpha_bar_prev_T=self.alpha_bar_prev_T.to(device),
+            sigma_T=self.sigma_T.to(device),
+            prediction_type=self.prediction_type,
+        )
 
 
 def make_schedule(scheduler: DDIMScheduler, sampler: SamplerConfig) -> Schedule:

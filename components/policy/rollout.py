@@ -71,7 +71,7 @@ def rollout(
 def decode(policy: Policy, latents_BCHW: Tensor) -> list[Image.Image]:
     """Pictures of finished latents: 8-bit RGB, rounded to the nearest value as diffusers does."""
     vae = policy.vae
-    images = vae.decode(latents_BCHW.to(vae.dtype) / vae.config.scaling_factor).sample  # type: ignore[union-attr,operator]
+    images = vae.decode(latents_BCHW.to(vae.dtype) / vae.config.scaling_factor).sample
     bytes_BHWC = ((images.float() / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu()
     return [Image.fromarray(picture.numpy(), mode="RGB") for picture in bytes_BHWC]
 

@@ -78,4 +78,5 @@ def against_history(
 
 
 def _standardise(reward_N: NDArray[np.float64], reference_M: NDArray[np.float64]) -> NDArray[np.float64]:
-    return (reward_N - reference_M.mean()) / (reference_M.std() + EPSILON)
+    advantage_N: NDArray[np.float64] = (reward_N - reference_M.mean()) / (reference_M.std() + EPSILON)
+    return advantage_N
