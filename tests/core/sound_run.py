@@ -124,7 +124,7 @@ class SoundRun:
                 return RegistrationResult(model="m", policy_id="p2", tags={}), {}
 
     def _prompts(self, request: PromptsRequest) -> list[PromptRow]:
-        if request.evaluation_set:
+        if request.iteration is None:
             return [row(animal, activity, split) for split, animal, activity in EVALUATION]
         return [row(animal, activity, "train", index) for animal, activity in TRAINING for index in range(2)]
 
