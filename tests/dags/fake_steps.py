@@ -1,7 +1,12 @@
 """Six steps that commit plausible results at once, so that the DAGs can be tested without weights.
 
-    install()            put them in place of the real ones, in this process
-    FAIL_ONCE, FAIL      environment: name of a step that fails, once (exit 75) or always (exit 65)
+    install()                      put them in place of the real ones, in this process
+    python -m tests.dags.fake_steps run smoke ...       the `ddpo` command line with them
+
+    FAKE_FAIL, FAKE_FAIL_ONCE      name of a step that fails: always (exit 65), or once (exit 75)
+    FAKE_BREAK                     name of a step with a bug
+    FAKE_SLOW                      name of a step that takes a minute
+    FAKE_CALLS                     file that gets a line for every call of a step
 """
 
 from __future__ import annotations
@@ -17,12 +22,6 @@ from components.core import contracts as c
 from components.core import store
 from components.core.errors import BadData, Unavailable
 
-FAIL_ONCE = "FAKE_FAIL_ONCE"
-FAIL = "FAKE_FAIL"
-SLOW = "FAKE_SLOW"
-CALLS = "FAKE_CALLS"
-"""A file that gets a line for every call of a step."""
-
 
 def base_model(directory: Path) -> Path:
     """A directory that looks like a diffusers pipeline from far away."""
@@ -36,7 +35,9 @@ def prompts(request: c.PromptsRequest, out: store.Attempt) -> c.PromptsResult:
 
 
 def sampling(request: c.SamplingRequest, out: store.Attempt) -> c.SamplingResult:
-    return c.SamplingResult(policy_id=str(request.policy.adapter), samples=4, kl_to_base=0.1)
+    adapter = request.policy.adapter
+    policy = int(adapter.split("/")[-2]) + 1 if adapter else 0  # .../iterations/0003/training made policy 4
+    return c.SamplingResult(policy_id=f"policy-{policy}", samples=4, kl_to_base=0.1)
 
 
 def scoring(request: c.ScoringRequest, out: store.Attempt) -> c.ScoringResult:
@@ -94,18 +95,27 @@ def _observed(function: Any) -> Any:
     name = function.__name__
 
     def run(request: c.Request, out: store.Attempt) -> c.Result:
-        if calls := os.environ.get(CALLS):
-            with open(calls, "a") as file:
+        if calls := os.environ.get("FAKE_CALLS"):
+            with Path(calls).open("a") as file:
                 file.write(f"{name} {request.out}\n")
         print(f"a line that {name} printed")
-        if os.environ.get(SLOW) == name:
+        if os.environ.get("FAKE_SLOW") == name:
             time.sleep(60)
-        if os.environ.get(FAIL) == name:
+        if os.environ.get("FAKE_FAIL") == name:
             raise BadData("the shard is corrupt", hint="look at it")
-        if os.environ.get(FAIL_ONCE) == name:
-            del os.environ[FAIL_ONCE]
+        if os.environ.get("FAKE_BREAK") == name:
+            raise ZeroDivisionError("a bug")
+        if os.environ.get("FAKE_FAIL_ONCE") == name:
+            del os.environ["FAKE_FAIL_ONCE"]
             raise Unavailable("the service is busy")
         result: c.Result = function(request, out)
         return result
 
     return run
+
+
+if __name__ == "__main__":
+    from dags.pipeline.cli import app
+
+    install()
+    app()
