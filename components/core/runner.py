@@ -11,6 +11,7 @@ import ast
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -92,7 +93,7 @@ def _exit_code(step: StepName, uri: str) -> int:
         return 128 + signal.SIGINT
     except Exception as error:
         if service := _service_away(error):
-            log.error("%s: a service is away: %s: %s", step, type(service).__name__, service)
+            log.error("%s: a service is away: %s: %s", step, type(service).__name__, _without_secrets(str(service)))
             return Unavailable.exit_code
         traceback.print_exc()
         return UNEXPECTED
@@ -114,6 +115,15 @@ def _service_away(error: BaseException | None) -> BaseException | None:
             return error
         error = error.__cause__
     return None
+
+
+def _without_secrets(text: str) -> str:
+    """A foreign message on one line, its URLs without a query (a signature may be in it) and without a user.
+
+    >>> _without_secrets("no answer from https://me:pass@host/key?X-Amz-Signature=5f" + chr(10) + "sorry")
+    'no answer from https://host/key?... sorry'
+    """
+    return " ".join(re.sub(r"//[^/@\s]+@", "//", re.sub(r"\?[^\s'\")]+", "?...", text)).split())
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -92,7 +92,7 @@ def children(uri: str) -> list[str]:
         for page in pages:
             names.update(item["Prefix"] for item in page.get("CommonPrefixes", ()))
             names.update(item["Key"] for item in page.get("Contents", ()))
-    return sorted(name[len(prefix) :].rstrip("/") for name in names if name != prefix)
+    return sorted({name[len(prefix) :].rstrip("/") for name in names if name != prefix})
 
 
 def split(uri: str) -> tuple[str, str]:

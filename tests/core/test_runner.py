@@ -159,7 +159,17 @@ def test_a_connection_problem_of_requests_and_httpx_is_75(
     assert exit_code(monkeypatch, "--request", uri) == 70
 
 
-def test_a_result_with_nan_is_a_bad_request_that_names_the_key(file_store: str, step: FakeStep) -> None:
+def test_a_services_message_is_told_without_its_secrets(
+    file_store: str, step: FakeStep, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    step.error = ConnectionError("Max retries exceeded with url: http://me:hush@host:9/key?X-Amz-Signature=hush")
+    assert exit_code(monkeypatch, "--request", plan(file_store, a_request(file_store))) == 75
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "http://host:9/key?..." in line
+    assert "hush" not in line
+
+
+def test_a_result_that_breaks_its_contract_is_a_bad_request_that_names_the_key(file_store: str, step: FakeStep) -> None:
     """A contract that does not hold cannot hold on a retry either."""
     step.run = lambda request, out: PromptsResult(rows="many", prompts=1)  # type: ignore[assignment, arg-type]
     with pytest.raises(BadRequest, match="PromptsResult does not hold: rows = 'many'"):

@@ -209,6 +209,13 @@ def test_children_are_names_one_level_down(store_root: str) -> None:
     assert store.children(f"{store_root}/x/b.json") == []
 
 
+def test_a_name_that_is_an_object_and_a_prefix_is_one_child(s3_store: str) -> None:
+    """S3 has no directories; a file system cannot do this."""
+    store.create(f"{s3_store}/x/both", b"")
+    store.create(f"{s3_store}/x/both/below", b"")
+    assert store.children(f"{s3_store}/x") == ["both"]
+
+
 def test_reading_what_is_not_there_says_where(store_root: str) -> None:
     store.create(f"{store_root}/x/y.json", b"{}")
     for nothing in ("x/z.json", "x", "nowhere/z.json", "x/y.json/z"):
