@@ -1,0 +1,101 @@
+"""Articles, plurals and slugs, each written out by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.prompts.lists import known_animals
+from components.prompts.wording import compose, forms, plural, slug, with_article, words
+
+ANIMALS = {
+    "cat": "cats", "dog": "dogs", "horse": "horses", "monkey": "monkeys", "rabbit": "rabbits",
+    "zebra": "zebras", "spider": "spiders", "bird": "birds", "sheep": "sheep", "deer": "deer", "cow": "cows",
+    "goat": "goats", "lion": "lions", "tiger": "tigers", "bear": "bears", "raccoon": "raccoons", "fox": "foxes",
+    "wolf": "wolves", "lizard": "lizards", "beetle": "beetles", "ant": "ants", "butterfly": "butterflies",
+    "fish": "fish", "shark": "sharks", "whale": "whales", "dolphin": "dolphins", "squirrel": "squirrels",
+    "mouse": "mice", "rat": "rats", "snake": "snakes", "turtle": "turtles", "frog": "frogs",
+    "chicken": "chickens", "duck": "ducks", "goose": "geese", "bee": "bees", "pig": "pigs", "turkey": "turkeys",
+    "fly": "flies", "llama": "llamas", "camel": "camels", "bat": "bats", "gorilla": "gorillas",
+    "hedgehog": "hedgehogs", "kangaroo": "kangaroos", "elephant": "elephants", "giraffe": "giraffes",
+    "penguin": "penguins", "owl": "owls", "crab": "crabs", "panda": "pandas", "donkey": "donkeys",
+    "leopard": "leopards", "parrot": "parrots", "swan": "swans", "salmon": "salmon", "moose": "moose",
+    "crocodile": "crocodiles", "ladybug": "ladybugs", "octopus": "octopuses",
+}  # fmt: skip
+"""One and many."""
+
+
+def test_the_sixty_animals_are_those_that_are_checked_here() -> None:
+    assert len(ANIMALS) == 60
+    assert set(ANIMALS) == known_animals()
+
+
+@pytest.mark.parametrize(("one", "many"), ANIMALS.items())
+def test_each_animal_has_its_plural(one: str, many: str) -> None:
+    assert plural(one) == many
+
+
+def test_four_of_the_sixty_take_an() -> None:
+    assert [a for a in ANIMALS if with_article(a).startswith("an ")] == ["ant", "elephant", "owl", "octopus"]
+
+
+@pytest.mark.parametrize(
+    ("noun", "said"),
+    [
+        ("hour", "an hour"),
+        ("honest fox", "an honest fox"),
+        ("unicorn", "a unicorn"),
+        ("ewe", "a ewe"),
+        ("european hare", "a european hare"),
+        ("umbrella", "an umbrella"),
+        ("horse", "a horse"),
+    ],
+)
+def test_an_article_follows_the_sound(noun: str, said: str) -> None:
+    assert with_article(noun) == said
+
+
+def test_the_three_templates() -> None:
+    assert compose("owl").text == "an owl"
+    assert compose("cat", "riding a bike").text == "a cat riding a bike"
+    assert [compose("goose", count=n).text for n in (2, 8)] == ["two geese", "eight geese"]
+
+
+def test_a_form_is_known_beside_the_plural_we_write() -> None:
+    assert forms("mouse") == {"mouse", "mice", "mouses"}
+    assert "octopi" in forms("octopus")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A cat, riding a bike!", "a-cat-riding-a-bike"),
+        ("  un  café ", "un-cafe"),
+        ("a_b/c.d", "a-b-c-d"),
+        ("three cats", "three-cats"),
+    ],
+)
+def test_slugs_that_ascii_can_say(text: str, expected: str) -> None:
+    assert slug(text) == expected
+
+
+def test_what_ascii_cannot_say_stays_apart() -> None:
+    assert slug("a 猫") != slug("a 犬")
+    assert slug("!!!") != slug("???")
+    long = "a very " * 40
+    assert slug(long + "big cat") != slug(long + "small cat")
+
+
+@given(st.text(max_size=400))
+def test_a_slug_is_fit_for_a_file_name_and_its_own_slug(text: str) -> None:
+    name = slug(text)
+    assert 0 < len(name) <= 105
+    assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    assert not name.startswith("-")
+    assert not name.endswith("-")
+
+
+@given(st.lists(st.sampled_from(["The", "an", "A", "cat", "Riding", "BIKE"]), max_size=8))
+def test_words_know_neither_case_nor_article(said: list[str]) -> None:
+    assert words(" ".join(said)) == [w.lower() for w in said if w.lower() not in ("a", "an", "the")]
