@@ -1,4 +1,4 @@
-"""One iteration of policy improvement: prompts, [sampling, scoring] per shard, training, evaluation when due, decide."""
+"""One iteration of policy improvement: prompts, [sampling, scoring] a shard, training, evaluation when due, decide."""
 
 from __future__ import annotations
 

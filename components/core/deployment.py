@@ -2,7 +2,7 @@
 
     DDPO_STORE            file:// or s3:// URI of the store      (default: store/ in DDPO_HOME)
     MLFLOW_TRACKING_URI   MLflow's server or database            (default: a SQLite file in DDPO_HOME)
-    DDPO_HOME             logs, Airflow's metadata, MLflow's     (default: .ddpo in the checkout, else in the current directory)
+    DDPO_HOME             logs, Airflow's and MLflow's files     (default: .ddpo in the checkout, else here)
 
 Nothing of it can change a result, so none of it stands in a config or a request.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 
@@ -31,18 +31,20 @@ app = typer.Typer(
 Preset = Annotated[str, typer.Argument(help="A preset's name (`ddpo presets`), or the path of your own .toml file.")]
 Run = Annotated[str, typer.Argument(help="A run's id (`ddpo show` lists them), or its URI.")]
 Changes = Annotated[
-    Optional[list[str]],  # noqa: UP045 - typer reads it when the module is imported
+    list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change one value, as often as you like."),
 ]
-Iterations = Annotated[Optional[int], typer.Option("--iterations", min=1, help="Rounds to run.")]  # noqa: UP045
-Seed = Annotated[Optional[int], typer.Option("--seed", min=0, help="Seed of everything random in training.")]  # noqa: UP045
+Iterations = Annotated[int | None, typer.Option("--iterations", min=1, help="Rounds to run.")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, help="Seed of everything random in training.")]
 
 
 @app.callback()
 def main(
     store: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option("--store", metavar="URI", help="s3://bucket/prefix or file:///path. Default: DDPO_STORE, or .ddpo/store."),
+        str | None,
+        typer.Option(
+            "--store", metavar="URI", help="s3://bucket/prefix or file:///path. Default: DDPO_STORE, or .ddpo/store."
+        ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
 ) -> None:
@@ -83,7 +85,7 @@ def plan(preset: Preset, change: Changes = None, iterations: Iterations = None, 
 def run(
     preset: Preset,
     run_id: Annotated[
-        Optional[str],  # noqa: UP045
+        str | None,
         typer.Option("--run-id", help="Name of the run. Default: the preset's name and the time."),
     ] = None,
     change: Changes = None,
@@ -136,9 +138,7 @@ def stop(run: Run) -> None:
 
 
 @app.command()
-def extend(
-    run: Run, iterations: Annotated[int, typer.Option("--iterations", min=1, help="Further rounds.")]
-) -> None:
+def extend(run: Run, iterations: Annotated[int, typer.Option("--iterations", min=1, help="Further rounds.")]) -> None:
     """Give a run more iterations.
 
     \b
@@ -149,12 +149,15 @@ def extend(
     layout = campaign.load(_layout(run)).run
     campaign.control(layout, "extend", iterations=iterations, by=_who())
     state = campaign.load(layout)
-    print(f"run {layout.run_id} has {state.iterations} iterations, {state.next_iteration} of them done; `ddpo resume {layout.run_id}`")
+    print(
+        f"run {layout.run_id} has {state.iterations} iterations, {state.next_iteration} of them done; "
+        f"`ddpo resume {layout.run_id}` goes on"
+    )
 
 
 @app.command()
 def show(
-    run: Annotated[Optional[str], typer.Argument(help="A run's id or URI. Default: all runs of the store.")] = None,  # noqa: UP045
+    run: Annotated[str | None, typer.Argument(help="A run's id or URI. Default: all runs of the store.")] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Show the runs of the store, or one run's table.
@@ -187,7 +190,7 @@ def verify(run: Run) -> None:
 def sample(
     run: Run,
     prompt: Annotated[str, typer.Option("--prompt", help="What to draw.")],
-    policy: Annotated[Optional[int], typer.Option("--policy", min=0, help="0 is the start; default: the newest.")] = None,  # noqa: UP045
+    policy: Annotated[int | None, typer.Option("--policy", min=0, help="0 is the start; default: the newest.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=256, help="Pictures.")] = 4,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other pictures.")] = 0,
     out: Annotated[Path, typer.Option("--out", help="Directory for the PNG files.")] = Path("samples"),
@@ -205,7 +208,7 @@ def sample(
 @app.command()
 def report(
     run: Run,
-    out: Annotated[Optional[Path], typer.Option("--out", help="HTML file. Default: <run>-report.html.")] = None,  # noqa: UP045
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: <run>-report.html.")] = None,
 ) -> None:
     """Write the report of a run: one HTML file with curves, pictures and tables."""
     _module("components.evaluation.report", run, {"out": out or Path(f"{_layout(run).run_id}-report.html")})
@@ -216,8 +219,12 @@ def track(run: Run) -> None:
     """Show a run in MLflow again, from the store: nothing is lost when MLflow was away."""
     from components.core import tracking
 
-    summary = tracking.project(_layout(run), tracking_uri=_places().tracking_uri)
-    print(f"{len(summary.iterations)} iterations and {len(summary.policies)} evaluations brought to {summary.tracking_uri}")
+    layout = _layout(run)
+    summary = tracking.project(layout, tracking_uri=_places().tracking_uri)
+    print(
+        f"{summary.tracking_uri} shows {layout.run_id}; new there: {len(summary.iterations)} iterations, "
+        f"{len(summary.policies)} evaluations"
+    )
 
 
 @app.command()

@@ -21,7 +21,7 @@ UNEXPECTED = 70
 class Commands(TyperGroup):
     """The group behind `ddpo`. `--store` and `--debug` may stand anywhere."""
 
-    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Move the options of `ddpo` itself to the front."""
         ours, rest = [], []
         remaining = iter(args)
@@ -34,7 +34,7 @@ class Commands(TyperGroup):
                 rest.append(arg)
         return super().parse_args(ctx, ours + rest)
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run a command, and say in one line how it failed."""
         try:
             return super().invoke(ctx)

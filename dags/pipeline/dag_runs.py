@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
+from airflow.sdk import timezone
 from airflow.sdk.listener import get_listener_manager
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import delete, select, update
+
+from components.core.deployment import Deployment
+from dags.pipeline import locks
 
 UNFINISHED = ("queued", "running")
 
@@ -38,15 +43,44 @@ def succeeded(dag_id: str, run_id: str) -> bool:
 
 
 def end(dag_id: str, run_id: str) -> None:
-    """Fail what a run left unfinished, so that no scheduler takes it up later."""
+    """Fail what a run left unfinished."""
     with create_session() as session:
-        _end(session, DagRun.dag_id == dag_id, DagRun.run_id == run_id)
+        left = session.execute(
+            update(DagRun)
+            .where(DagRun.dag_id == dag_id, DagRun.run_id == run_id, DagRun.state.in_(UNFINISHED))
+            .values(state="failed", end_date=timezone.utcnow())
+        )
+        if left.rowcount:
+            session.execute(
+                update(TaskInstance)
+                .where(
+                    TaskInstance.dag_id == dag_id,
+                    TaskInstance.run_id == run_id,
+                    TaskInstance.state.in_(("queued", "running", "up_for_retry", "scheduled", "up_for_reschedule")),
+                )
+                .values(state="failed", end_date=timezone.utcnow())
+            )
 
 
-def end_abandoned(run_ids_in_use: frozenset[str] = frozenset()) -> int:
-    """Fail the unfinished runs of drivers that are gone (killed, or the power failed). Returns how many there were."""
+def end_abandoned(places: Deployment) -> None:
+    """Fail the unfinished runs of drivers that are gone: killed, or the power failed. No scheduler may take them up."""
     with create_session() as session:
-        return _end(session, DagRun.triggered_by == DagRunTriggeredByType.TEST, DagRun.run_id.not_in(run_ids_in_use))
+        query = select(DagRun.dag_id, DagRun.run_id).where(
+            DagRun.state.in_(UNFINISHED), DagRun.triggered_by == DagRunTriggeredByType.TEST
+        )
+        left = [(dag_id, run_id) for dag_id, run_id in session.execute(query)]
+    for dag_id, run_id in left:
+        if not locks.held(campaign_of(run_id), places):
+            end(dag_id, run_id)
+
+
+def campaign_of(run_id: str) -> str:
+    """Run that a DAG run belongs to.
+
+    >>> campaign_of("demo-it-0007"), campaign_of("demo")
+    ('demo', 'demo')
+    """
+    return re.sub(r"-it-\d{4,}$", "", run_id)
 
 
 @contextlib.contextmanager
@@ -63,23 +97,3 @@ def listening(listener: Any) -> Iterator[None]:
 def _named(run_id: str) -> Any:
     """`dag.test()` takes no run id and asks DagRun for one: let it be ours."""
     return mock.patch.object(DagRun, "generate_run_id", staticmethod(lambda **_: run_id))
-
-
-def _end(session: Any, *which: Any) -> int:
-    left = session.execute(
-        select(DagRun.dag_id, DagRun.run_id).where(DagRun.state.in_(UNFINISHED), *which)
-    ).all()
-    for dag_id, run_id in left:
-        session.execute(
-            update(TaskInstance)
-            .where(
-                TaskInstance.dag_id == dag_id,
-                TaskInstance.run_id == run_id,
-                TaskInstance.state.not_in(("success", "failed", "skipped", "upstream_failed", "removed")),
-            )
-            .values(state="failed")
-        )
-        session.execute(
-            update(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id).values(state="failed")
-        )
-    return len(left)

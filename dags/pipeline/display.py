@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a table that grows and a progress bar; plain lines where there is no terminal."""
+"""What a person sees while a run goes on: a table that grows, and a progress bar where there is a terminal."""
 
 from __future__ import annotations
 
@@ -38,6 +38,8 @@ class Display:
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self.console,
             transient=True,
+            redirect_stdout=False,  # they lead to logs, and stay there
+            redirect_stderr=False,
             disable=not self.console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=total)

@@ -1,33 +1,26 @@
 """`ddpo run`: drive the real DAGs on this machine, without a server, in one warm process.
 
-`dag.test()` runs a DAG's tasks one after another. The tasks that hand over to the scheduler (trigger the next run, wait)
-are marked done instead, and this loop takes their place: it asks the store what comes next, exactly as `decide` does.
+`dag.test()` runs a DAG's tasks one after another. The tasks that hand over to the scheduler (trigger the next run,
+wait) are marked done instead, and this loop takes their place: it asks the store what comes next, as `decide` does.
 Each DAG run has the id that the scheduler would give it, so that `make up` shows the same runs with their logs.
 """
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import importlib
-import logging
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.core import campaign
 from components.core.deployment import Deployment
-from components.core.errors import Conflict, StepError
+from components.core.errors import StepError
 from components.core.layout import RunLayout
-from dags.pipeline import airflow_home
+from dags.pipeline import airflow_home, locks
 from dags.pipeline.display import Display
 from dags.pipeline.diverted import Diverted
 
 if TYPE_CHECKING:
     from dags.pipeline.task_listener import FailedTask, TaskListener
-
-log = logging.getLogger(__name__)
 
 HANDED_OVER = "trigger_first|trigger_next|wait_for_the_end"
 """Tasks that the scheduler would act on; here this module does."""
@@ -38,7 +31,7 @@ class TaskFailed(StepError):
 
     def __init__(self, failed: FailedTask) -> None:
         cause = failed.error.__cause__ if isinstance(failed.error.__cause__, StepError) else None
-        message = cause.message if cause else str(failed.error) or type(failed.error).__name__
+        message = cause.message if cause else failed.reason
         hints = [cause.hint] if cause and cause.hint else []
         super().__init__(f"{failed.name}: {message}", hint="; ".join([*hints, f"log: {failed.log}"]))
         self.exit_code = cause.exit_code if cause else StepError.exit_code
@@ -49,7 +42,7 @@ def drive(run: RunLayout, places: Deployment) -> None:
 
     Raises TaskFailed if a task fails for good, and Conflict if somebody else is driving this run.
     """
-    with _alone(run, places), Diverted(log_path(run, places)) as output:
+    with locks.alone(run.run_id, places), Diverted(log_path(run, places)) as output:
         state = campaign.load(run)
         with Display(output.terminal, state.iterations) as display:
             _Driver(run, places, output, display).drive()
@@ -71,6 +64,7 @@ class _Driver:
         from dags.pipeline import dag_runs, tasks
         from dags.pipeline.task_listener import TaskListener
 
+        dag_runs.end_abandoned(places)
         self.dag_runs, self.tasks = dag_runs, tasks
         self.listener: TaskListener = TaskListener(output, display.doing, self._retried)
 
@@ -91,14 +85,12 @@ class _Driver:
         """The first iteration whose DAG run has not gone through, though its training may be committed."""
         state = campaign.load(self.run)
         newest = state.next_iteration - 1
-        if newest >= 0 and not self.dag_runs.succeeded(
-            "ddpo_iteration", self.tasks.iteration_run_id(self.run, newest)
-        ):
+        if newest >= 0 and not self.dag_runs.succeeded("ddpo_iteration", self.tasks.iteration_run_id(self.run, newest)):
             return newest
         return campaign.decide(state).next_iteration
 
     def _dag_run(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
-        dag = getattr(importlib.import_module(f"dags.{dag_id}"), "DAG")
+        dag = importlib.import_module(f"dags.{dag_id}").DAG
         self.listener.failed.clear()
         state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, HANDED_OVER)
         if state != "success":
@@ -108,21 +100,4 @@ class _Driver:
         return TaskFailed(self.listener.failed[-1]) if self.listener.failed else StepError(otherwise)
 
     def _retried(self, failed: FailedTask) -> None:
-        self.display.say(f"{failed.name}: {failed.error}; trying again (attempt {failed.try_number} failed)")
-
-
-@contextlib.contextmanager
-def _alone(run: RunLayout, places: Deployment) -> Iterator[None]:
-    """Hold the run's lock: two drivers of one run would do everything twice."""
-    path = places.home / "locks" / f"{run.run_id}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise Conflict(
-                f"run {run.run_id} is being driven by another process", hint="`ddpo show` follows it, `ddpo stop` ends it"
-            ) from None
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+        self.display.say(f"{failed.name}: {failed.reason}; trying again (attempt {failed.try_number} failed)")

@@ -1,8 +1,7 @@
 """`ddpo plan`: what a run will cost, before anything starts.
 
-Counts are exact: they follow from the config, and the evaluation set is laid out for it, in a scratch store. Bytes follow
-from the base's own configuration. Time is what earlier runs of this store measured, on this machine or another; without
-one it is not guessed.
+Counts are exact: they follow from the config, and the evaluation set is laid out for it, in a scratch store. Bytes
+follow from the base's own configuration. Time is what earlier runs of this store took; without one it is not guessed.
 """
 
 from __future__ import annotations
@@ -77,12 +76,16 @@ def estimate(config: RunConfig, places: Deployment) -> Estimate:
 def as_text(cost: Estimate, config: RunConfig) -> str:
     """For people."""
     g, p, s = cost.geometry, config.prompts, config.sampler
-    time = f"about {duration(cost.seconds)}, as {cost.measured_on} took" if cost.seconds else "no earlier run to measure by"
+    time = (
+        f"about {duration(cost.seconds)}, as {cost.measured_on} took"
+        if cost.seconds
+        else "no earlier run to measure by"
+    )
     lines = {
         "base": f"{config.base.model}, {g.picture} px"
         + ("" if g.known else " (not on this machine: Stable Diffusion's sizes are assumed)"),
         "reward": config.reward.name,
-        "iterations": f"{config.iterations} of {p.prompts} prompts × {p.samples_per_prompt} = {config.samples_per_iteration}",
+        "iterations": f"{config.iterations} of {p.prompts} prompts × {p.samples_per_prompt} pictures",
         "reward queries": f"{cost.samples}",
         "evaluations": f"{cost.evaluations} of the set {config.evaluation.set}, {cost.evaluation_pictures} pictures",
         "denoising steps": f"{(cost.samples + cost.evaluation_pictures) * s.steps} ({s.steps} a picture)",
@@ -159,7 +162,10 @@ def _per_evaluation_picture(run: RunLayout) -> float:
     seconds, pictures = 0.0, 0
     for name in (policy_name(0), BASE):
         for shard in range(64):
-            drawn, scored = store.find(run.evaluation_sampling(name, shard)), store.find(run.evaluation_scoring(name, shard))
+            drawn, scored = (
+                store.find(run.evaluation_sampling(name, shard)),
+                store.find(run.evaluation_scoring(name, shard)),
+            )
             if drawn is None or scored is None:
                 break
             seconds += drawn.manifest.cost.seconds + scored.manifest.cost.seconds

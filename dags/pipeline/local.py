@@ -85,4 +85,3 @@ def explain(line: str) -> str:
     """
     found = ERROR_LINE.match(line)
     return re.sub(r"^\w+: (?=\w+: )", "", found["message"]) if found else ""
-

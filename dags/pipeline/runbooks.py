@@ -8,11 +8,11 @@ EXIT_CODES = """
 | code | what it says | Airflow | what to do |
 |---|---|---|---|
 | 64 | the request or the config is wrong | fails at once | read the line; start a new run with another config |
-| 65 | an input is corrupt, or another policy's | fails at once | `ddpo verify RUN` names the file; restore it, then clear the task |
-| 66 | an input or the base model is not there | fails at once | did an earlier step or the store's retention remove it? |
-| 73 | the output exists, made from another request | fails at once | a new run id is a new place; never delete a commit |
-| 75 | a service was busy or away, or too many rewards are missing | retries, with back-off | after the last retry: mend the service, clear the task |
-| other, or a signal | nobody knows (out of memory, a lost machine) | retries | the log's last lines; clearing is always safe |
+| 65 | an input is corrupt, or another policy's | fails at once | `ddpo verify RUN` names the file; restore it, clear |
+| 66 | an input or the base model is not there | fails at once | did retention or a person remove it? |
+| 73 | the output exists, from another request | fails at once | a new run id is a new place; delete no commit |
+| 75 | a service was away, or too many rewards missing | retries, with back-off | mend the service, then clear |
+| other, or a signal | nobody knows: out of memory, a lost machine | retries | read the log's last lines, clear |
 
 **Clearing is safe.** A step that is committed does no work the second time, and two attempts at once commit once.
 """
@@ -29,9 +29,9 @@ A run `RUN` at iteration 7 is the DAG run `RUN-it-0007`. Its state lies in the s
 |---|---|
 | `plan` | 66: no such run in this store. Was DDPO_STORE another one when it was opened? |
 | `prompts` | the prompt list or the evaluation set named in the config |
-| `shards.sampling` | 66: the base model's directory or hub id; out of memory: start a run with a smaller `sampler.batch` |
+| `shards.sampling` | 66: the base model's directory or hub id; out of memory: a smaller `sampler.batch` |
 | `shards.scoring` | 75: the scorer's service |
-| `training` | 65 "ratio": sampler and trainer disagree. Nothing was trained; versions or settings differ between the two |
+| `training` | 65 "ratio": sampler and trainer disagree: versions differ. Nothing was trained |
 | `training` | 75 "missing": more than a twentieth of the rewards are missing; mend the scorer and clear `shards` |
 | `evaluation_shards`, `evaluation` | as above; 66 "evaluations/prompts": the run was not opened by `ddpo_retrain` |
 | `track` (skipped, not red) | MLflow was away. The next iteration or `ddpo track RUN` replays everything |

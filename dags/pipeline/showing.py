@@ -35,7 +35,9 @@ def one(run: RunLayout, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(progress.summary(state), indent=1)
     table = [line(progress.COLUMNS), *(line(row.cells()) for row in progress.rows(state))]
-    about = f"run {run.run_id}: {state.config.reward.name} on {state.config.base.model}, {campaign.decide(state).reason}"
+    about = (
+        f"run {run.run_id}: {state.config.reward.name} on {state.config.base.model}, {campaign.decide(state).reason}"
+    )
     return "\n".join([about, f"at {run.uri}", "", *table])
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from airflow.configuration import conf
 from airflow.listeners import hookimpl
+from airflow.sdk.exceptions import AirflowException
 from jinja2 import Template
 
 from dags.pipeline.diverted import Diverted
@@ -35,11 +36,19 @@ class FailedTask:
         """The task and, in a mapped group, which of its shards."""
         return f"{self.task_id}[{self.map_index}]" if self.map_index >= 0 else self.task_id
 
+    @property
+    def reason(self) -> str:
+        """The error in one line; the kind of one that nobody foresaw stands before it."""
+        line = (str(self.error).splitlines() or [""])[0]
+        return line if isinstance(self.error, AirflowException) else f"{type(self.error).__name__}: {line}"
+
 
 class TaskListener:
     """Registered with Airflow for as long as a driver runs."""
 
-    def __init__(self, output: Diverted, on_start: Callable[[str], None], on_retry: Callable[[FailedTask], None]) -> None:
+    def __init__(
+        self, output: Diverted, on_start: Callable[[str], None], on_retry: Callable[[FailedTask], None]
+    ) -> None:
         self._output = output
         self._on_start = on_start
         self._on_retry = on_retry
@@ -83,8 +92,8 @@ class TaskListener:
 def log_file(task_instance: Any) -> Path:
     """Where the UI looks for the log of this attempt."""
     template = Template(conf.get("logging", "log_filename_template"))
-    name = template.render(ti=task_instance, try_number=task_instance.try_number)
-    return Path(conf.get("logging", "base_log_folder")) / name
+    name: str = template.render(ti=task_instance, try_number=task_instance.try_number)
+    return Path(str(conf.get("logging", "base_log_folder"))) / name
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

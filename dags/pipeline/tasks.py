@@ -23,7 +23,7 @@ from dags.pipeline.steps import MAX_RETRY_DELAY, RETRY_DELAY, step_task
 log = logging.getLogger(__name__)
 
 ITERATION_DAG = "ddpo_iteration"
-PATIENT = {
+PATIENT: dict[str, Any] = {
     "retries": 3,
     "retry_delay": RETRY_DELAY,
     "retry_exponential_backoff": 2,
@@ -123,9 +123,7 @@ def _opened(params: dict[str, Any], dag_run: Any) -> RunLayout:
     preset, run_id = params["preset"], params["run_id"]
     if preset is None:
         return RunLayout.of(places.store, run_id or "")
-    config = presets.resolve(
-        preset, params["overrides"] or (), iterations=params["iterations"], seed=params["seed"]
-    )
+    config = presets.resolve(preset, params["overrides"] or (), iterations=params["iterations"], seed=params["seed"])
     store.probe(places.store)
     return campaign.open_run(places.store, run_id or f"{preset}-{dag_run.run_after:%Y%m%d-%H%M%S}", config)
 

@@ -1,12 +1,12 @@
 """Six steps that commit plausible results at once, so that the DAGs can be tested without weights.
 
-    install()                      put them in place of the real ones, in this process
-    python -m tests.dags.fake_steps run smoke ...       the `ddpo` command line with them
+install()                      put them in place of the real ones, in this process
+python -m tests.dags.fake_steps run smoke ...       the `ddpo` command line with them
 
-    FAKE_FAIL, FAKE_FAIL_ONCE      name of a step that fails: always (exit 65), or once (exit 75)
-    FAKE_BREAK                     name of a step with a bug
-    FAKE_SLOW                      name of a step that takes a minute
-    FAKE_CALLS                     file that gets a line for every call of a step
+FAKE_FAIL, FAKE_FAIL_ONCE      name of a step that fails: always (exit 65), or once (exit 75)
+FAKE_BREAK                     name of a step with a bug
+FAKE_SLOW                      name of a step that takes a minute
+FAKE_CALLS                     file that gets a line for every call of a step
 """
 
 from __future__ import annotations
@@ -59,9 +59,8 @@ def training(request: c.TrainingRequest, out: store.Attempt) -> c.TrainingResult
 
 def evaluation(request: c.EvaluationRequest, out: store.Attempt) -> c.EvaluationResult:
     gain = c.Interval(mean=0.1 * request.policy, low=0.05 * request.policy, high=0.2 * request.policy)
-    shared: dict[str, Any] = dict(
-        split="held_out", reference="base", prompts=4, pairs=4, reference_mean=1.0, reference_std=0.1, missing=0
-    )
+    shared: dict[str, Any] = {"split": "held_out", "reference": "base", "prompts": 4, "pairs": 4, "missing": 0}
+    shared |= {"reference_mean": 1.0, "reference_std": 0.1}
     comparisons = tuple(
         c.ScorerComparison(scorer=name, candidate_mean=1.0 + gain.mean, difference=gain, gain=gain, **shared)
         for name in (request.reward, *request.judges)
