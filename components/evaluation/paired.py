@@ -65,7 +65,7 @@ def check_same_scorers(candidate: ScoredPolicy, reference: ScoredPolicy) -> None
 def pair(candidate: ScoredPolicy, reference: ScoredPolicy, scorer: str, split: str) -> Pairs:
     """Pair two policies by (prompt, index). Sorted, so that the order of rows and shards changes nothing.
 
-    Raises BadData if no pair is left.
+    No array is empty: a prompt of which no pair is left is left out.
     """
     pairs: dict[str, list[tuple[float, float]]] = {}
     spread: list[float] = []
@@ -78,8 +78,6 @@ def pair(candidate: ScoredPolicy, reference: ScoredPolicy, scorer: str, split: s
             missing += 1
         else:
             pairs.setdefault(key[0], []).append((ours, theirs))
-    if not pairs:
-        raise BadData(f"{scorer} has no scored pair on split {split!r}: all {missing} lack a reward")
     return Pairs(
         candidate=[np.array([ours for ours, _ in rows]) for rows in pairs.values()],
         reference=[np.array([theirs for _, theirs in rows]) for rows in pairs.values()],

@@ -7,6 +7,8 @@ Needs    a CPU; numpy and Pillow, no torch
 
 from __future__ import annotations
 
+import logging
+
 from components.core import store
 from components.core.contracts import EvaluationRequest, EvaluationResult, ScorerComparison
 from components.core.errors import BadData
@@ -15,12 +17,14 @@ from components.evaluation import panel
 from components.evaluation.paired import check_same_noise, check_same_scorers, compare, pair
 from components.evaluation.tables import ScoredPolicy, read_policy
 
+log = logging.getLogger(__name__)
+
 
 def run(request: EvaluationRequest, out: store.Attempt) -> EvaluationResult:
     """Pair, compare, draw the panel.
 
     `start` is compared only where it is not the base itself. Raises BadData where pictures cannot be compared: other
-    prompts, seeds or scorers, a picture without a row, or no scored pair on a split.
+    prompts, seeds or scorers, a picture without a row, or a split on which the reward has no scored pair.
     """
     scorers = (request.reward, *request.judges)
     candidate, base = read_policy(request.candidate, scorers), read_policy(request.base, scorers)
@@ -46,20 +50,22 @@ def run(request: EvaluationRequest, out: store.Attempt) -> EvaluationResult:
 def _against(
     name: str, reference: ScoredPolicy, candidate: ScoredPolicy, request: EvaluationRequest
 ) -> list[ScorerComparison]:
-    """Every scorer on every split, against one reference."""
+    """Every scorer on every split, against one reference. A judge that gave nothing on a split is left out there."""
     check_same_noise(candidate, reference)
     check_same_scorers(candidate, reference)
-    return [
-        compare(
-            pair(candidate, reference, scorer, split),
-            scorer=scorer,
-            split=split,
-            reference=name,
-            evaluation=request.evaluation,
-        )
-        for scorer in candidate.rewards
-        for split in reference.splits
-    ]
+    comparisons = []
+    for scorer in candidate.rewards:
+        for split in reference.splits:
+            pairs = pair(candidate, reference, scorer, split)
+            if pairs.reference:
+                comparisons.append(
+                    compare(pairs, scorer=scorer, split=split, reference=name, evaluation=request.evaluation)
+                )
+            elif scorer == request.reward:
+                raise BadData(f"{scorer} has no scored pair on split {split!r}: all {pairs.missing} lack a reward")
+            else:
+                log.warning("%s gave no reward to any pair of split %r: it is not compared", scorer, split)
+    return comparisons
 
 
 def _kl_to_base(candidate: ScoredPolicy, base: ScoredPolicy) -> float:

@@ -103,9 +103,9 @@ def test_a_prompt_without_any_pair_is_left_out():
     assert (found.prompts, found.difference.mean) == (1, 2)
 
 
-def test_no_pair_at_all_is_refused():
-    with pytest.raises(BadData, match="no scored pair on split 'seen'"):
-        compared(policy({"cat": [None]}), policy({"cat": [1]}))
+def test_without_any_pair_nothing_is_left_to_compare():
+    pairs = pair(policy({"cat": [None]}), policy({"cat": [1]}), "r", "seen")
+    assert (pairs.candidate, pairs.reference, pairs.missing) == ([], [], 1)
 
 
 def test_without_spread_there_is_no_gain_but_a_difference():

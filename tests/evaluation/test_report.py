@@ -6,6 +6,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -310,3 +311,20 @@ def test_the_examples_in_the_docstrings_are_true():
     results = [doctest.testmod(importlib.import_module(n)) for n in names if not n.endswith("__main__")]
     assert sum(r.failed for r in results) == 0
     assert sum(r.attempted for r in results) > 5
+
+
+def test_a_page_that_cannot_be_written_is_64(fresh: SyntheticRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "file").write_text("")
+    assert main(["--run", fresh.run.uri, "--out", str(tmp_path / "file" / "r.html")]) == 64
+    assert "cannot write" in capsys.readouterr().err
+
+
+def test_numbers_outlive_their_pictures(fresh: SyntheticRun):
+    """Retention took the newest pictures away: the report's own commit still has what they showed."""
+    fresh.evaluate(0)
+    request = fresh.draw_and_score(4)
+    fresh.evaluate(4)
+    shutil.rmtree(request.candidate.shards[0].sampling.removeprefix("file://"))
+    page = render(gather(fresh.run.uri))
+    assert "The pictures are no longer in the store." in page
+    assert "held-out gain" in page

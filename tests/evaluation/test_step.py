@@ -102,6 +102,30 @@ def test_a_missing_reward_is_counted(synthetic: SyntheticRun):
     assert (comparison.pairs, comparison.missing) == (3, 1)
 
 
+def silent_on_held_out(name: str):
+    """Scoring that a scorer failed for every held-out picture."""
+
+    def scored(scorer: str, sample: SampleRow, level: float, picture: bytes) -> RewardRow:
+        row = score(scorer, sample, level, picture)
+        return row.model_copy(update={"reward": None}) if (scorer, sample.split) == (name, "held_out") else row
+
+    return scored
+
+
+def test_a_judge_that_knows_no_picture_of_a_split_is_left_out_there(synthetic: SyntheticRun):
+    """An absent comparison, and neither a zero nor the end of the evaluation."""
+    synthetic.score = silent_on_held_out("judge")
+    result = synthetic.evaluate(0)
+    assert result.comparison("judge", "held_out") is None
+    assert result.comparison("judge", "seen") is not None
+
+
+def test_a_split_without_any_reward_is_refused(synthetic: SyntheticRun):
+    synthetic.score = silent_on_held_out("jpeg_incompressibility")
+    with pytest.raises(BadData, match="no scored pair on split 'held_out': all 2 lack a reward"):
+        synthetic.evaluate(0)
+
+
 def test_another_scorer_is_refused(synthetic: SyntheticRun):
     synthetic.draw_and_score(0)
     synthetic.score = lambda *a: score(*a).model_copy(update={"scorer_id": "judge@2"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from typing import TypeVar
 from components.core import campaign, store
 from components.core.campaign import HELD_OUT, Campaign, Decision
 from components.core.contracts import Manifest, ScorerComparison
+from components.core.errors import MissingInput
 from components.core.layout import RunLayout
 from components.core.tracking.facts import EvaluationFacts, IterationFacts, read_evaluation, read_iteration
 from components.evaluation.tables import ScoredPolicy, read_policy
+
+log = logging.getLogger(__name__)
 
 READERS = 8
 """Manifests read at once: an object store answers in tens of milliseconds, and a run has thousands of them."""
@@ -31,7 +35,7 @@ class Evidence:
     evaluations: tuple[EvaluationFacts, ...]
     """In order of policy; the first is the baseline, of policy 0."""
     base: ScoredPolicy | None
-    """The base's pictures of the evaluation set, if there is an evaluation."""
+    """The base's pictures of the evaluation set, if there is an evaluation and the store still has them."""
     candidate: ScoredPolicy | None
     """Those of the newest evaluated policy after the start, if there is one."""
 
@@ -86,12 +90,19 @@ def gather(run_uri: str) -> Evidence:
 
 
 def _newest_pictures(evaluations: tuple[EvaluationFacts, ...]) -> tuple[ScoredPolicy | None, ScoredPolicy | None]:
-    """Pictures and scores of base and candidate in the newest evaluation; no candidate if it is the baseline."""
+    """Pictures and scores of base and candidate in the newest evaluation; no candidate if it is the baseline.
+
+    Neither, if they are no longer in the store.
+    """
     if not evaluations:
         return None, None
     request = evaluations[-1].request
     scorers = (request.reward, *request.judges)
-    return read_policy(request.base, scorers), read_policy(request.candidate, scorers) if request.policy else None
+    try:
+        return read_policy(request.base, scorers), read_policy(request.candidate, scorers) if request.policy else None
+    except MissingInput as gone:  # retention takes whole prefixes; the numbers stay in the report's own commit
+        log.warning("no pictures: %s", gone)
+        return None, None
 
 
 def _at_once(read: Callable[[int], Found], numbers: Iterable[int]) -> tuple[Found, ...]:

@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from components.core.contracts import canonical_json
+from components.core.errors import BadRequest
 from components.evaluation.report import chart, curves, ledger, pictures, vocabulary
 from components.evaluation.report.chart import Chart
 from components.evaluation.report.evidence import Evidence, gather
@@ -18,11 +19,17 @@ from components.evaluation.report.verdict import verdict
 
 
 def write_report(run_uri: str, out_path: Path | str) -> Path:
-    """Write the report of a run, finished or not, and return its path. Raises MissingInput if there is no such run."""
+    """Write the report of a run, finished or not, and return its path.
+
+    Raises MissingInput if there is no such run, and BadRequest if the file cannot be written.
+    """
     page = render(gather(run_uri))
     path = Path(out_path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"cannot write {path}: {error.strerror}") from None
     return path
 
 
