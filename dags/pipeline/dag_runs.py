@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 from airflow.models.dagrun import DagRun
+from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.sdk import timezone
 from airflow.sdk.listener import get_listener_manager
@@ -18,6 +19,7 @@ from sqlalchemy import delete, select, update
 
 from components.core.deployment import Deployment
 from dags.pipeline import locks
+from dags.pipeline.steps import POOLS
 
 UNFINISHED = ("queued", "running")
 
@@ -81,6 +83,13 @@ def campaign_of(run_id: str) -> str:
     ('demo', 'demo')
     """
     return re.sub(r"-it-\d{4,}$", "", run_id)
+
+
+def make_pools() -> None:
+    """Make the pools that the steps wait in; one that is there keeps the slots that somebody gave it."""
+    for name, (slots, description) in POOLS.items():
+        if Pool.get_pool(name) is None:
+            Pool.create_or_update_pool(name, slots, description, include_deferred=True)
 
 
 @contextlib.contextmanager

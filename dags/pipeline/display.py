@@ -38,6 +38,7 @@ class Display:
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self.console,
             transient=True,
+            speed_estimate_period=3600,  # an iteration may take minutes
             redirect_stdout=False,  # they lead to logs, and stay there
             redirect_stderr=False,
             disable=not self.console.is_terminal,

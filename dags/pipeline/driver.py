@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from components.core import campaign
 from components.core.deployment import Deployment
-from components.core.errors import StepError
+from components.core.errors import Conflict, StepError
 from components.core.layout import RunLayout
-from dags.pipeline import airflow_home, locks
+from dags.pipeline import airflow_home, locks, services
 from dags.pipeline.display import Display
 from dags.pipeline.diverted import Diverted
 
@@ -42,6 +42,11 @@ def drive(run: RunLayout, places: Deployment) -> None:
 
     Raises TaskFailed if a task fails for good, and Conflict if somebody else is driving this run.
     """
+    if (running := services.up_now(places)) is not None:
+        raise Conflict(
+            f"Airflow's services are up at {running.urls['Airflow']}, and its scheduler would run the same tasks",
+            hint="trigger ddpo_retrain there, or `ddpo down` first",
+        )
     with locks.alone(run.run_id, places), Diverted(log_path(run, places)) as output:
         state = campaign.load(run)
         with Display(output.terminal, state.iterations) as display:

@@ -37,6 +37,11 @@ def held(run_id: str, places: Deployment) -> bool:
         return not _lock(file.fileno())
 
 
+def held_runs(places: Deployment) -> list[str]:
+    """Ids of the runs that somebody is driving."""
+    return [file.stem for file in sorted(places.home.glob("locks/*.lock")) if held(file.stem, places)]
+
+
 def _path(run_id: str, places: Deployment) -> Path:
     return places.home / "locks" / f"{run_id}.lock"
 
