@@ -45,6 +45,10 @@ LATER = {
 """Refusals that a later try may not meet: throttling, credentials about to be renewed, bytes damaged on the way."""
 
 
+STRANGERS = {"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed"}
+"""Refusals of who asks, not of what is asked."""
+
+
 class _Busy(Exception):
     """409: another conditional put of the same key is under way."""
 
@@ -205,6 +209,10 @@ def _of_answer(uri: str, error: s3_errors.ClientError) -> StepError:
         return Unavailable(f"{uri}: S3 answered {status} {code}")
     if status == 501:
         return BadRequest(f"this S3 endpoint does not know what {uri} needs ({code})", hint="use AWS S3 or Ceph RGW")
+    if code in STRANGERS:
+        return BadRequest(
+            f"S3 does not accept these credentials for {uri} ({code})", hint="check the key, and the clock"
+        )
     if status in (401, 403):
         return BadRequest(
             f"no permission for {uri} ({code})", hint=f"grant s3:GetObject, PutObject and ListBucket on {bucket}"

@@ -23,7 +23,8 @@ class S3Double(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.conditional = conditional
         """False: If-None-Match is ignored, as rclone serve s3 and s3rver do."""
-        self.denied = False
+        self.denied = ""
+        """Code with which everything is answered 403."""
         self.put_answers: deque[int] = deque()
         self.torn_gets = 0
         """How many of the next gets end in the middle of the body."""
@@ -58,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.puts += 1
         exists = self.path in self.server.objects
         if self.server.denied:
-            return self._answer(403, code="AccessDenied")
+            return self._answer(403, code=self.server.denied)
         answer = self.server.put_answers.popleft() if self.server.put_answers else 200
         if answer not in (200, LOST):
             return self._answer(answer, code={409: "ConditionalRequestConflict"}.get(answer, "InternalError"))
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if self.server.denied:
-            return self._answer(403, code="AccessDenied")
+            return self._answer(403, code=self.server.denied)
         if "list-type=2" in url.query:
             return self._list(f"{url.path}/", parse_qs(url.query)["prefix"][0])
         if url.path not in self.server.objects:

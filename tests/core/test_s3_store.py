@@ -121,10 +121,16 @@ def test_a_bucket_that_is_missing_is_named(s3_environment: str) -> None:
 
 
 def test_a_refusal_names_the_rights_that_are_missing(double: S3Double) -> None:
-    double.denied = True
+    double.denied = "AccessDenied"
     for call in (store.probe, store.read, store.children):
         with pytest.raises(BadRequest, match=r"no permission .* s3:GetObject"):
             call(ROOT)
+
+
+def test_a_wrong_key_is_told_apart_from_a_missing_right(double: S3Double) -> None:
+    double.denied = "SignatureDoesNotMatch"
+    with pytest.raises(BadRequest, match="does not accept these credentials"):
+        store.probe(ROOT)
 
 
 def test_a_missing_object_is_missing_input(double: S3Double) -> None:
@@ -152,7 +158,7 @@ def test_a_wrong_setting_is_a_bad_request(
 
 
 def test_no_message_holds_a_secret(double: S3Double, monkeypatch: pytest.MonkeyPatch) -> None:
-    double.denied = True
+    double.denied = "AccessDenied"
     messages = []
     for endpoint in (
         double.url,
