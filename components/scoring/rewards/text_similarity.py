@@ -25,7 +25,8 @@ class TextSimilarity:
         if not (self._path / "config.json").is_file():
             raise BadRequest(f"no text encoder at {self._path}", hint="`tiny`, or a directory in transformers' layout")
         layers = AutoConfig.from_pretrained(self._path).num_hidden_layers
-        self._scorer = BERTScorer(model_type=str(self._path), num_layers=layers, nthreads=0)
+        device = "cpu" if encoder == "tiny" else None  # None: a GPU where there is one
+        self._scorer = BERTScorer(model_type=str(self._path), num_layers=layers, nthreads=0, device=device)
         _mend(self._scorer)
 
     def identity(self) -> dict[str, JsonValue]:
