@@ -74,7 +74,8 @@ class _Product:
         for caption, prompt, p_animals, p_activities in zip(captions, prompts, animal_NA, activity_NB, strict=True):
             activity = prompt.activity or self._recogniser.no_activity
             if prompt.animal not in self._recogniser.animals or activity not in self._recogniser.activities:
-                scores.append(Score.missing(f"the captioner knows no {prompt.animal} with {activity}", caption=caption))
+                error = f"{prompt.text!r} names no animal and activity that the captioner knows"
+                scores.append(Score.missing(error, caption=caption))
                 continue
             p_animal = float(p_animals[self._recogniser.animals.index(prompt.animal)])
             p_activity = float(p_activities[self._recogniser.activities.index(activity)])

@@ -84,6 +84,6 @@ class ZeroShotJudge:
     def _verdict(self, prompt: PromptRow, probability_A: np.ndarray) -> Score:
         named = self._classifier.names[int(probability_A.argmax())]
         if prompt.animal not in self._classifier.names:
-            return Score.missing(f"the judge knows no {prompt.animal}", named=named)
+            return Score.missing(f"{prompt.text!r} names no animal that the judge knows", named=named)
         probability = float(probability_A[self._classifier.names.index(prompt.animal)])
         return Score(float(named == prompt.animal), {"probability": probability, "named": named})
