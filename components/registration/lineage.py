@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from components.core import base_model, campaign, store
-from components.core.campaign import Campaign
+from components.core.campaign import HELD_OUT, Campaign
 from components.core.contracts import (
     EvaluationResult,
     RegistrationRequest,
@@ -71,46 +71,44 @@ def read_lineage(request: RegistrationRequest) -> Lineage:
     )
 
 
-def lineage_tags(lineage: Lineage) -> dict[str, str]:
-    """Tags of the version: who made it, from what, and its headline numbers. A function of commits alone."""
+def stands_on(lineage: Lineage) -> dict[str, str]:
+    """Everything that the policy is due to. A function of commits alone."""
     request, state, training = lineage.request, lineage.state, lineage.training
-    tags = {
-        "ddpo.policy_id": training.policy_id,
-        "ddpo.parent_policy_id": training.parent_id,
-        "ddpo.start_policy_id": state.trained[0].parent_id,
-        "ddpo.run_uri": state.run.uri,
-        "ddpo.policy": str(request.policy),
-        "ddpo.iteration": str(training.iteration),
-        "ddpo.reward_queries": str(lineage.reward_queries),
-        "ddpo.base": request.base.model,
-        "ddpo.base_revision": request.base.revision or "",
-        "ddpo.base_id": state.base_id,
-        "ddpo.reward": lineage.training_request.reward,
-        "ddpo.scorer_id": lineage.scorer_id,
-        "ddpo.sampler": json.dumps(state.config.sampler.model_dump(mode="json"), sort_keys=True),
-        "ddpo.config_digest": config_digest(state.config),
-        "ddpo.training": request.training,
-        "ddpo.training.content_digest": lineage.trained.manifest.content_digest,
+    known = {
+        "policy_id": training.policy_id,
+        "parent_policy_id": training.parent_id,
+        "start_policy_id": state.trained[0].parent_id,
+        "run_uri": state.run.uri,
+        "policy": str(request.policy),
+        "iteration": str(training.iteration),
+        "reward_queries": str(lineage.reward_queries),
+        "base": request.base.model,
+        "base_revision": request.base.revision or "",
+        "base_id": state.base_id,
+        "reward": lineage.training_request.reward,
+        "scorer_id": lineage.scorer_id,
+        "sampler": json.dumps(state.config.sampler.model_dump(mode="json"), sort_keys=True),
+        "config_digest": config_digest(state.config),
+        "training": request.training,
+        "training_content_digest": lineage.trained.manifest.content_digest,
+        "evaluation": request.evaluation or "none",
+        "evaluation_content_digest": lineage.evaluated.manifest.content_digest if lineage.evaluated else "",
+        "software": ", ".join(
+            f"{name} {version}" for name, version in sorted(lineage.trained.manifest.software.items())
+        ),
     }
-    tags |= {f"ddpo.software.{name}": version for name, version in sorted(lineage.trained.manifest.software.items())}
-    tags |= _evaluation_tags(lineage)
-    return {key: value for key, value in tags.items() if value}
+    return {key: value for key, value in known.items() if value}
 
 
-def _evaluation_tags(lineage: Lineage) -> dict[str, str]:
-    if lineage.evaluation is None or lineage.evaluated is None or lineage.request.evaluation is None:
-        return {"ddpo.evaluation": "none"}
-    tags = {
-        "ddpo.evaluation": lineage.request.evaluation,
-        "ddpo.evaluation.content_digest": lineage.evaluated.manifest.content_digest,
-        "ddpo.evaluation.kl_to_base": f"{lineage.evaluation.kl_to_base:.6g}",
-    }
-    for c in lineage.evaluation.comparisons:
-        stem = f"ddpo.evaluation.{c.split}.{c.scorer}" + ("" if c.reference == "base" else f".vs_{c.reference}")
-        tags[f"{stem}.gain"] = f"{c.gain.mean:.6g}"
-        tags[f"{stem}.gain_interval"] = f"{c.gain.low:.6g} {c.gain.high:.6g}"
-        tags[f"{stem}.difference"] = f"{c.difference.mean:.6g}"
-    return tags
+def version_tags(lineage: Lineage) -> dict[str, str]:
+    """A handful to search by, and one that holds the whole lineage: MLflow lists all tags of all versions."""
+    known = stands_on(lineage)
+    tags = {f"ddpo.{name}": known[name] for name in ("policy_id", "reward", "policy", "base", "run_uri")}
+    for c in lineage.evaluation.comparisons if lineage.evaluation else ():
+        if c.reference == "base" and c.split == HELD_OUT:
+            key = "ddpo.gain" if c.scorer == known["reward"] else f"ddpo.gain.{c.scorer}"
+            tags[key] = f"{c.gain.mean:+.2f} [{c.gain.low:+.2f}, {c.gain.high:+.2f}]"
+    return tags | {"ddpo.lineage": json.dumps(known)}
 
 
 def _scorer_id(request: TrainingRequest) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from components.core.base_model import TINY
-from components.core.tracking.labels import comparison_table
-from components.registration.lineage import Lineage, lineage_tags
+from components.core.tracking.labels import comparison_table, spaced
+from components.registration.lineage import Lineage, stands_on
 
 DESCRIPTION_LIMIT = 5000
 """Characters that MLflow's registry keeps of a description."""
@@ -17,9 +17,10 @@ def model_card(lineage: Lineage) -> str:
 
 
 def version_description(lineage: Lineage) -> str:
-    """What stands on the version's page in MLflow; the whole card lies among its files, the lineage in its tags."""
+    """What stands on the version's page in MLflow, with the lineage where there is room for it."""
     parts = [_what(lineage), _numbers(lineage), _loading(lineage), _licence(lineage)]
-    return "\n\n".join(parts)[:DESCRIPTION_LIMIT]
+    short, whole = (spaced("\n\n".join(p)) for p in (parts, [*parts, _lineage(lineage)]))
+    return whole if len(whole) <= DESCRIPTION_LIMIT else short[:DESCRIPTION_LIMIT]
 
 
 def _front_matter(lineage: Lineage) -> str:
@@ -101,5 +102,5 @@ def _licence(lineage: Lineage) -> str:
 
 
 def _lineage(lineage: Lineage) -> str:
-    rows = [f"| {key.removeprefix('ddpo.')} | `{value}` |" for key, value in lineage_tags(lineage).items() if value]
-    return "\n".join(["## Lineage", "", "| | |", "|---|---|", *rows])
+    rows = [f"| {key} | `{value}` |" for key, value in stands_on(lineage).items()]
+    return "\n".join(["## Lineage", "", "| what | which |", "|---|---|", *rows])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 log = logging.getLogger(__name__)
@@ -17,16 +16,20 @@ CHALLENGER = "challenger"
 """Alias of the newest candidate. `champion` and `previous` are promotion's."""
 
 POLICY_ID = "ddpo.policy_id"
+ARTIFACTS = "policies"
+"""Where a campaign's registered policies lie among its MLflow run's files."""
+
 MODEL_DESCRIPTION = (
     "LoRA adapters fine-tuned by DDPO, one version a registered policy. `challenger` is the newest candidate, "
-    "`champion` the one in use, `previous` the champion before it. Every version's tags name its run, base and numbers."
+    "`champion` the one in use, `previous` the champion before it. Tags name a version's run and base; "
+    "`ddpo.gain` is its gain on held-out prompts, in standard deviations of the base's pictures."
 )
 
 
 def register(
-    client: MlflowClient, *, name: str, source: Run, model: Path, tags: dict[str, str], description: str
+    client: MlflowClient, *, name: str, run_id: str, model: Path, tags: dict[str, str], description: str
 ) -> ModelVersion:
-    """Find the policy's version, or make it below the run that trained it; `challenger` points to it then.
+    """Find the policy's version, or make it below the MLflow run `run_id`; `challenger` points to it then.
 
     A version is made together with its tags in one call, so there is none that the next attempt could not find. Of two
     attempts at once each may make one: both look again, the lowest number stays, and whoever made another removes it.
@@ -34,9 +37,9 @@ def register(
     _require_model(client, name)
     versions = _versions(client, name, tags[POLICY_ID])
     if not versions:
-        client.log_artifacts(source.info.run_id, str(model), model.name)
-        place = f"{source.info.artifact_uri}/{model.name}"
-        made = client.create_model_version(name, place, source.info.run_id, tags=tags, description=description)
+        client.log_artifacts(run_id, str(model), f"{ARTIFACTS}/{model.name}")
+        place = f"{client.get_run(run_id).info.artifact_uri}/{ARTIFACTS}/{model.name}"
+        made = client.create_model_version(name, place, run_id, tags=tags, description=description)
         versions = _versions(client, name, tags[POLICY_ID])
         if versions[0].version != made.version:
             client.delete_model_version(name, made.version)

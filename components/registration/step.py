@@ -14,7 +14,8 @@ from pathlib import Path
 
 from components.core import store, tracking
 from components.core.contracts import RegistrationRequest, RegistrationResult
-from components.registration.lineage import lineage_tags, read_lineage
+from components.core.layout import policy_name
+from components.registration.lineage import read_lineage, version_tags
 from components.registration.model_card import model_card, version_description
 from components.registration.model_directory import write_model
 from components.registration.registry import register
@@ -26,15 +27,15 @@ def run(request: RegistrationRequest, out: store.Attempt) -> RegistrationResult:
     """Make the version, or find it, and say what stands on it."""
     lineage = read_lineage(request)
     card = model_card(lineage)
-    tracking.project(lineage.state.run)  # the version hangs on the iteration's own run in MLflow
+    source = tracking.project(lineage.state.run)  # the version hangs on the campaign's run in MLflow
     with tempfile.TemporaryDirectory() as directory, tracking.connect() as client:
-        model = write_model(Path(directory) / "model", lineage, card)
+        model = write_model(Path(directory) / policy_name(request.policy), lineage, card)
         version = register(
             client,
             name=request.model,
-            source=tracking.iteration_run(client, lineage.state.run.uri, lineage.training.iteration),
+            run_id=source.run_id,
             model=model,
-            tags=lineage_tags(lineage),
+            tags=version_tags(lineage),
             description=version_description(lineage),
         )
     out.write(CARD_FILE, card.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -103,15 +104,19 @@ def test_the_version_names_what_it_stands_on(synthetic, client, base):
     version = client.get_model_version_by_alias("ddpo-tiny", "challenger")
     tags = version.tags
     assert tags["ddpo.policy_id"] == "policy-2"
-    assert tags["ddpo.parent_policy_id"] == "policy-1"
     assert tags["ddpo.run_uri"] == synthetic.run.uri
-    assert tags["ddpo.scorer_id"] == "scorer-1"
     assert tags["ddpo.base"] == str(base)
-    assert tags["ddpo.base_id"].startswith("sha256:")
-    training = store.open_committed(synthetic.run.training(1)).manifest
-    assert tags["ddpo.training.content_digest"] == training.content_digest
-    assert float(tags["ddpo.evaluation.held_out.jpeg_incompressibility.gain"]) == pytest.approx(0.1)
-    assert client.get_run(version.run_id).data.tags["ddpo.policy_id"] == "policy-2"
+    assert tags["ddpo.gain"] == "+0.10 [-0.10, +0.30]"
+    lineage = json.loads(tags["ddpo.lineage"])
+    assert lineage["parent_policy_id"] == "policy-1"
+    assert lineage["scorer_id"] == "scorer-1"
+    assert lineage["base_id"].startswith("sha256:")
+    training, report = (
+        store.open_committed(at).manifest for at in (synthetic.run.training(1), synthetic.run.report(2))
+    )
+    assert lineage["training_content_digest"] == training.content_digest
+    assert lineage["evaluation_content_digest"] == report.content_digest
+    assert client.get_run(version.run_id).data.tags["ddpo.run_uri"] == synthetic.run.uri
     assert manifest.result["tags"] == tags
     assert manifest.result["policy_id"] == "policy-2"
 
@@ -158,7 +163,7 @@ def test_the_newest_registered_policy_is_the_challenger(synthetic, client):
     register(synthetic, 2)
     challenger = client.get_model_version_by_alias("ddpo-tiny", "challenger")
     assert (challenger.version, challenger.tags["ddpo.policy"]) == (2, "2")
-    assert client.get_model_version("ddpo-tiny", "1").tags["ddpo.evaluation"] == "none"
+    assert client.get_model_version("ddpo-tiny", "1").tags["ddpo.policy"] == "1"
 
 
 def test_the_card_gives_numbers_code_and_licence(synthetic, client):
@@ -170,6 +175,7 @@ def test_the_card_gives_numbers_code_and_licence(synthetic, client):
     assert "## Licence" in card
     description = client.get_model_version("ddpo-tiny", "1").description
     assert "pipe.load_lora_weights(adapter)" in description
+    assert "| config_digest |" in description.replace(" &nbsp;", "")
     assert len(description) < 5000
 
 

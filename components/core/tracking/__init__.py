@@ -9,6 +9,5 @@ not; `project(run)` then, or a week later, leaves the same runs, tags and points
 
 from components.core.tracking.connection import connect
 from components.core.tracking.projection import TrackingSummary, project
-from components.core.tracking.runs import iteration_run
 
-__all__ = ["TrackingSummary", "connect", "iteration_run", "project"]
+__all__ = ["TrackingSummary", "connect", "project"]

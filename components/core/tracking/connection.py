@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 EXPERIMENT = "ddpo"
 """Experiment that holds every campaign, unless MLFLOW_EXPERIMENT_NAME says another."""
 
+EXPERIMENT_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",  # else MLflow's pages are those for chat applications
+    "mlflow.note.content": "One run a DDPO campaign, with a child run an iteration: a replay of what the store holds.",
+}
+
 PATIENCE = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
@@ -31,10 +36,10 @@ CONNECT_SECONDS = 5.0
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 REFUSED = frozenset(
-    {"INVALID_PARAMETER_VALUE", "BAD_REQUEST", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED",
+    {"INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED",
      "ENDPOINT_NOT_FOUND", "INVALID_STATE"}
 )  # fmt: skip
-"""MLflow's error codes that stay the same however often one asks."""
+"""MLflow's error codes that stay the same however often one asks. BAD_REQUEST is none: two writers at once get it."""
 
 SERVICES = frozenset({"mlflow", "requests", "urllib3", "sqlalchemy", "sqlite3", "botocore", "boto3"})
 """Packages whose errors come from MLflow or its artefact store, not from us."""
@@ -72,7 +77,8 @@ def experiment_of(client: MlflowClient) -> str:
         from mlflow.exceptions import MlflowException
 
         try:
-            return str(client.create_experiment(name, artifact_location=_artifacts_beside(client.tracking_uri)))
+            place = _artifacts_beside(client.tracking_uri)
+            return str(client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS))
         except MlflowException as error:
             experiment = client.get_experiment_by_name(name)  # another projection made it meanwhile
             if experiment is None:
@@ -128,7 +134,7 @@ def _artifacts_beside(uri: str) -> str | None:
 
 def _as_step_error(error: Exception, uri: str) -> StepError:
     code = getattr(error, "error_code", "")
-    reason = " ".join(str(error).split())[:300]
+    reason = " ".join(str(error).partition("[SQL:")[0].split())[:300]
     if code in REFUSED:
         return BadRequest(f"MLflow refused: {reason}", hint=f"MLFLOW_TRACKING_URI is {shown(uri)}")
     return Unavailable(

@@ -1,17 +1,18 @@
 """The names of the curves, and their points: pure functions of what is committed.
 
 Step k of a curve is policy k: `reward/mean` there is the reward of the pictures that iteration k drew from policy k,
-and `held_out/gain` there is the evaluation of policy k. `progress/reward_queries` at step k is what policy k had cost,
-so it serves as the x axis of every other curve. The part before the slash is a section of charts in MLflow.
+`evaluation/held_out/gain` is the evaluation of policy k, and `reward/queries` is what policy k had cost, so it serves
+as the x axis of every other curve. MLflow makes a section of charts of what stands before the last slash, and sorts
+sections by name: the names are chosen so that what decides comes first.
 
-    reward/        mean, std                                     of an iteration's own pictures
-    held_out/ ...  gain, mean, difference, <judge>_mean, ...     one section a split of the evaluation set
-    diagnostics/   ratio_max_deviation, clip_fraction, ...       health of the update
-    kl/            to_base, to_base_evaluated                    nats along the path
-    samples/       trained, dropped, missing
-    seconds/       sampling, ..., iteration                      shards summed; `iteration` is by the wall clock
-    megabytes/     sampling, ...                                 written to the store
-    progress/      reward_queries
+    evaluation/<split>/    gain, mean, difference, <judge>_mean, ...
+    intervals/             <split>_gain_low, <split>_gain_high, ...
+    kl/                    to_base, to_base_evaluated                    nats along the path
+    reward/                mean, std, queries                            of an iteration's own pictures
+    samples/               trained, dropped, missing
+    update/                ratio_max_deviation, clip_fraction, ...       health of the update
+    usage/megabytes/       sampling, ...                                 written to the store
+    usage/seconds/         sampling, ..., iteration                      shards summed; `iteration` by the wall clock
 
 A point's time is its manifest's commit time, so a point that is logged twice is one point.
 """
@@ -22,7 +23,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from components.core.contracts import Interval, Manifest, ScorerComparison
+from components.core.contracts import Manifest, ScorerComparison
 from components.core.tracking.facts import EvaluationFacts, IterationFacts
 
 
@@ -49,7 +50,7 @@ def iteration_points(facts: IterationFacts) -> list[Point]:
         "samples/trained": result.samples,
         "samples/dropped": result.dropped,
         "samples/missing": facts.missing,
-        "seconds/iteration": (facts.committed_at - facts.started_at).total_seconds(),
+        "usage/seconds/iteration": (facts.committed_at - facts.started_at).total_seconds(),
     }
     values |= _costs(facts.steps)
     return _points(values, result.iteration, facts.committed_at)
@@ -66,43 +67,40 @@ def evaluation_points(facts: EvaluationFacts) -> list[Point]:
 
 def queries_point(policy: int, samples_per_iteration: int, at: datetime) -> Point:
     """Pictures scored for training until policy k was there."""
-    return Point("progress/reward_queries", float(policy * samples_per_iteration), policy, at)
+    return Point("reward/queries", float(policy * samples_per_iteration), policy, at)
 
 
 def training_key(name: str) -> str:
     """Curve of a training metric.
 
     >>> training_key("reward_mean"), training_key("clip_fraction"), training_key("kl_to_base")
-    ('reward/mean', 'diagnostics/clip_fraction', 'kl/to_base')
+    ('reward/mean', 'update/clip_fraction', 'kl/to_base')
     """
     for section in ("reward", "kl"):
         if name.startswith(f"{section}_"):
             return f"{section}/{_clean(name.removeprefix(f'{section}_'))}"
-    return f"diagnostics/{_clean(name)}"
+    return f"update/{_clean(name)}"
 
 
 def _comparison(comparison: ScorerComparison, reward: str) -> dict[str, float]:
     """The reward's curves have plain names; a judge's carry its own. Against the start they end in `_vs_start`."""
     scorer = "" if comparison.scorer == reward else f"{_clean(comparison.scorer)}_"
     against = "" if comparison.reference == "base" else f"_vs_{comparison.reference}"
-    stem = f"{_clean(comparison.split)}/{scorer}"
-    values = _interval(f"{stem}gain{against}", comparison.gain)
-    values |= _interval(f"{stem}difference{against}", comparison.difference)
-    if not against:
-        values[f"{stem}mean"] = comparison.candidate_mean
+    split = _clean(comparison.split)
+    values = {} if against else {f"evaluation/{split}/{scorer}mean": comparison.candidate_mean}
+    for name, interval in (("gain", comparison.gain), ("difference", comparison.difference)):
+        values[f"evaluation/{split}/{scorer}{name}{against}"] = interval.mean
+        values[f"intervals/{split}_{scorer}{name}{against}_low"] = interval.low
+        values[f"intervals/{split}_{scorer}{name}{against}_high"] = interval.high
     return values
-
-
-def _interval(key: str, interval: Interval) -> dict[str, float]:
-    return {key: interval.mean, f"{key}_low": interval.low, f"{key}_high": interval.high}
 
 
 def _costs(steps: dict[str, tuple[Manifest, ...]]) -> dict[str, float]:
     values: dict[str, float] = {}
     for step, manifests in steps.items():
         if manifests:
-            values[f"seconds/{step}"] = sum(m.cost.seconds for m in manifests)
-            values[f"megabytes/{step}"] = sum(m.cost.bytes_written for m in manifests) / 1e6
+            values[f"usage/seconds/{step}"] = sum(m.cost.seconds for m in manifests)
+            values[f"usage/megabytes/{step}"] = sum(m.cost.bytes_written for m in manifests) / 1e6
     return values
 
 

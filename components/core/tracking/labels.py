@@ -9,7 +9,6 @@ from datetime import datetime
 from components.core.campaign import HELD_OUT, Campaign, Decision, best_policy
 from components.core.config import RunConfig
 from components.core.contracts import EvaluationResult, Interval, canonical_json
-from components.core.layout import policy_name
 from components.core.tracking.facts import IterationFacts
 
 NOTE = "mlflow.note.content"
@@ -107,7 +106,14 @@ def campaign_note(state: Campaign, decision: Decision) -> str:
     if any(report.policy for report in state.reports):
         lines += ["", f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`)."]
     lines += ["", "Pictures of every evaluated policy, base above candidate: Artifacts, `panels/`."]
-    return "\n".join(lines)
+    return spaced("\n".join(lines))
+
+
+def spaced(markdown: str) -> str:
+    """Room between a table's columns: MLflow's pages draw them without any."""
+    return "\n".join(
+        line.replace(" |", " &nbsp; |") if line.startswith("| ") else line for line in markdown.splitlines()
+    )
 
 
 def comparison_table(report: EvaluationResult) -> list[str]:
@@ -123,11 +129,6 @@ def comparison_table(report: EvaluationResult) -> list[str]:
         "|---|---|---|---|---|---|---|",
         *rows,
     ]
-
-
-def panel_path(policy: int) -> str:
-    """Where policy k's panel lies among the parent's artefacts."""
-    return f"panels/{policy_name(policy)}.png"
 
 
 def milliseconds(at: datetime) -> int:

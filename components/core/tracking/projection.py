@@ -15,7 +15,7 @@ from components.core import campaign, store
 from components.core.campaign import Campaign, Decision
 from components.core.contracts import Manifest
 from components.core.layout import RunLayout
-from components.core.tracking import labels
+from components.core.tracking import labels, panels
 from components.core.tracking.connection import connect, experiment_of, shown
 from components.core.tracking.curves import Point, evaluation_points, iteration_points, queries_point
 from components.core.tracking.facts import EvaluationFacts, IterationFacts, read_evaluation, read_iteration
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 SCHEME = 1
 """Version of the names and points. One more replays a run from its first iteration the next time it is projected."""
+
+TRIES = 5
+"""Times that one call starts again because others, at work on the same run, took its MLflow runs for surplus."""
 
 METRICS_A_CALL = 800
 PARAMS_A_CALL = 100
@@ -81,16 +84,16 @@ def project(run: RunLayout | str, *, tracking_uri: str | None = None, afresh: bo
     """
     state = campaign.load(RunLayout.of("", run) if isinstance(run, str) else run)
     with connect(tracking_uri) as client:
-        for again in (True, True, False):
+        for tries_left in reversed(range(TRIES)):
             projection = Projection.open(client, state, afresh=afresh)
             try:
                 return projection.project()
             except Exception:
-                if not (again and is_deleted(client, projection.parent)):
+                if not (tries_left and any(is_deleted(client, run_id) for run_id in projection.used)):
                     raise
-                log.info("another projection of %s keeps a parent run of its own: joining it", state.run.uri)
-                afresh = True  # our iterations may still name the deleted parent
-    raise AssertionError("the loop returns or raises")
+                log.info("another projection of %s made the same MLflow runs: joining its", state.run.uri)
+                afresh = True  # an iteration's run may still name a parent that is gone
+    raise AssertionError("the last try returns or raises")
 
 
 @dataclass(frozen=True)
@@ -103,16 +106,21 @@ class Projection:
     experiment: str
     parent: str
     before: Progress
+    params: dict[str, str]
+    """The config, as far as the parent run lacks it."""
+    used: list[str]
+    """Ids of the MLflow runs that this call writes to."""
 
     @classmethod
     def open(cls, client: MlflowClient, state: Campaign, *, afresh: bool) -> Projection:
-        """Find or make the parent run; a new one gets the config as its params."""
+        """Find or make the parent run."""
         experiment = experiment_of(client)
         opened_at = store.open_committed(state.run.uri).manifest.cost.committed_at
         identity = labels.campaign_identity(state.run.uri)
         parent = the_run(client, experiment, identity, name=state.run.run_id, started_at=opened_at)
         before = Progress() if afresh else Progress.parse(parent.data.tags.get(labels.PROJECTED))
-        return cls(client, state, opened_at, experiment, parent.info.run_id, before)
+        params = {k: v for k, v in labels.campaign_params(state.config).items() if k not in parent.data.params}
+        return cls(client, state, opened_at, experiment, parent.info.run_id, before, params, [parent.info.run_id])
 
     def project(self) -> TrackingSummary:
         """Points and children first, the tag that says so last."""
@@ -120,7 +128,7 @@ class Projection:
         reports = [r.policy for r in self.state.reports if r.policy not in self.before.policies]
         evaluations = [read_evaluation(self.state.run, policy) for policy in reports]
         points = self._curves(iterations, evaluations)
-        self._log(self.parent, points, labels.campaign_params(self.state.config))
+        self._log(self.parent, points, self.params)
         for facts in iterations:
             self._iteration(facts)
         for evaluation in evaluations:
@@ -171,17 +179,21 @@ class Projection:
     def _child(self, facts: IterationFacts) -> str:
         k = facts.result.iteration
         identity, name = labels.iteration_identity(self.state.run.uri, k), labels.iteration_name(k)
-        return str(the_run(self.client, self.experiment, identity, name=name, started_at=facts.started_at).info.run_id)
+        child = the_run(self.client, self.experiment, identity, name=name, started_at=facts.started_at)
+        self.used.append(child.info.run_id)
+        return self.used[-1]
 
     def _panel(self, facts: EvaluationFacts) -> None:
-        """Always at the same path, so that a replay overwrites it with itself."""
         report = store.open_committed(facts.request.out)
-        if any(file.path == "panel.png" for file in report.manifest.files):
-            with tempfile.TemporaryDirectory() as directory:
-                path = Path(directory) / labels.panel_path(facts.result.policy)
-                path.parent.mkdir()
-                path.write_bytes(report.read("panel.png"))
-                self.client.log_artifact(self.parent, str(path), path.parent.name)
+        if not any(file.path == panels.FILE for file in report.manifest.files):
+            return
+        with tempfile.TemporaryDirectory() as directory:
+            for name, data in panels.panel_files(facts, report.read(panels.FILE)).items():
+                path = Path(directory) / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
+            self.client.log_artifacts(self.parent, directory)
+        self._log(self.parent, tags=panels.GRID_TAGS)
 
     def _status(self, decision: Decision) -> str:
         """RUNNING, FINISHED or, where a person stopped it, KILLED; ended when the last thing was committed."""

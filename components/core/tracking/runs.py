@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from components.core.tracking.connection import experiment_of
-from components.core.tracking.labels import Identity, iteration_identity, milliseconds
+from components.core.tracking.labels import Identity, milliseconds
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,12 +25,6 @@ def the_run(client: MlflowClient, experiment: str, identity: Identity, *, name: 
     for surplus in found[1:]:
         client.delete_run(surplus.info.run_id)
     return found[0]
-
-
-def iteration_run(client: MlflowClient, run_uri: str, k: int) -> Run | None:
-    """The child run of iteration k, if it is projected."""
-    found = _search(client, experiment_of(client), iteration_identity(run_uri, k))
-    return found[0] if found else None
 
 
 def is_deleted(client: MlflowClient, run_id: str) -> bool:
