@@ -6,7 +6,10 @@ imported: `configure` must be called before that, and imports nothing of it.
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import importlib.metadata
+import json
 import os
 import sys
 from pathlib import Path
@@ -14,6 +17,7 @@ from pathlib import Path
 from components.core.deployment import Deployment
 
 DAGS = Path(__file__).resolve().parents[1]
+KEYS = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__CORE__FERNET_KEY")
 MIGRATED = "migrated"
 """File beside the database that names the Airflow version it was migrated to."""
 
@@ -45,7 +49,22 @@ def configure(places: Deployment, **more: str) -> None:
     if "airflow" in sys.modules:
         raise RuntimeError("Airflow is imported already, with other settings")
     places.airflow_home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(settings(places) | more)
+    os.environ.update(settings(places) | keys(places) | more)
+
+
+def keys(places: Deployment) -> dict[str, str]:
+    """Keys that all services must share. Left to Airflow, services that start together each make their own."""
+    file = places.airflow_home / "keys.json"
+    if not file.is_file():
+        made = {name: base64.urlsafe_b64encode(os.urandom(32)).decode() for name in KEYS}
+        staged = file.with_name(f"{file.name}.{os.getpid()}")
+        staged.touch(mode=0o600)
+        staged.write_text(json.dumps(made), encoding="utf-8")
+        with contextlib.suppress(FileExistsError):
+            os.link(staged, file)
+        staged.unlink()
+    shared: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return shared
 
 
 def migrate(places: Deployment) -> None:
