@@ -21,7 +21,7 @@ from components.policy.tiny.pixels import from_pictures
 
 
 def untrained_clip(tokenizer: CLIPTokenizer) -> CLIPModel:
-    """A vision transformer on 4x4 patches and a two-layer text tower (0.6 M parameters)."""
+    """A vision transformer on 4x4 patches and a two-layer text tower (0.45 M parameters)."""
     return CLIPModel(
         CLIPConfig(
             text_config={
