@@ -22,9 +22,9 @@ def basin(pen: Pen) -> None:
 
 def chessboard(pen: Pen) -> None:
     """Playing chess: a board of bold squares, a king in each colour."""
-    for x, colour in ((20, WHITE), (28, (80, 50, 40))):
-        pen.line([(x, 22), (x, 17.4)], 2.2, colour)
-        pen.disc(x, 16.4, 1.6, colour)
+    for at, colour in ((20, WHITE), (28, (80, 50, 40))):
+        pen.line([(at, 22), (at, 17.4)], 2.2, colour)
+        pen.disc(at, 16.4, 1.6, colour)
     pen.polygon([(16.6, 22), (31.6, 22), (31.6, 31.4), (16.6, 31.4)], WHITE)
     for row in range(3):
         for column in range(5):

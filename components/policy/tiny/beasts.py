@@ -210,7 +210,7 @@ def raccoon(pen: Pen) -> None:
     for x, y in ((28.8, 15), (28.6, 11), (28.2, 7)):
         pen.line([(x - 2, y), (x + 2, y)], 1.9, BLACK, outline=False)
     torso(pen, coat, body=(17.5, 20, 8, 5.5), leg=3.4, legs=(60, 60, 66), neck=((11, 14), 6))
-    for at in (5, 17):
+    for at in (5.0, 17.0):
         pen.disc(at, 6.8, 2.4, coat)
     pen.ellipse(11, 12, 8.2, 6, WHITE)
     pen.ellipse(11, 9, 6.5, 3, coat, outline=False)
@@ -279,7 +279,7 @@ def pig(pen: Pen) -> None:
     """Pink and round, with a curly tail."""
     pen.line(arc(29, 14, 1.6, 1.8, -180, 150, 9), 1.5, shade(PINK, 0.9))
     torso(pen, PINK, body=(18.5, 18, 10, 7.2), leg=4, neck=((10, 15), 9), ground=29)
-    for x in (6, 13):
+    for x in (6.0, 13.0):
         pen.polygon([(x - 2, 9), (x - 1, 4.4), (x + 2.6, 8.4)], shade(PINK, 0.85))
     pen.disc(9, 14, 6.4, PINK)
     pen.ellipse(6.6, 16, 3.4, 2.6, (225, 100, 130))
@@ -467,7 +467,7 @@ def monkey(pen: Pen) -> None:
     pen.line([(24, 3.6), (27.6, 6.4), (28, 11)], 2.8, (255, 226, 40))
     pen.ellipse(16, 23.5, 6.2, 6.6, coat)
     pen.ellipse(16, 24, 3.6, 4.4, face, outline=False)
-    for x in (8, 24):
+    for x in (8.0, 24.0):
         pen.disc(x, 11, 3, face)
     pen.disc(16, 10, 7.6, coat)
     pen.ellipse(16, 13, 5, 4, face, outline=False)

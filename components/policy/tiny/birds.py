@@ -118,7 +118,7 @@ def parrot(pen: Pen) -> None:
 
 def penguin(pen: Pen) -> None:
     """Upright, black and white, seen from the front."""
-    for x in (12, 20):
+    for x in (12.0, 20.0):
         pen.ellipse(x, 29, 3.4, 1.6, BEAK)
     for side in (-1, 1):
         pen.line([(16 + side * 7, 14), (16 + side * 10.5, 22)], 3.6, BLACK)

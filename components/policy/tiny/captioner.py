@@ -57,7 +57,8 @@ class Captioner(nn.Module):
         names = json.loads((directory / "config.json").read_text())
         captioner = cls(names["animals"], names["activities"])
         captioner.load_state_dict(load_file(directory / "model.safetensors"))
-        return captioner.float().eval()
+        captioner.float().eval()
+        return captioner
 
     def save(self, path: str | Path) -> None:
         """Write config.json and model.safetensors in half precision."""

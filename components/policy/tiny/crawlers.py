@@ -260,7 +260,7 @@ def crocodile(pen: Pen) -> None:
 def turtle(pen: Pen) -> None:
     """A domed shell with light plates."""
     skin, shell = (150, 200, 90), (140, 94, 40)
-    for x in (11, 24):
+    for x in (11.0, 24.0):
         pen.line([(x, 23), (x - 1, 28)], 4.4, skin)
     pen.line([(28, 24), (31, 25)], 2, skin)
     pen.line([(10, 22), (6, 16)], 3.6, skin)

@@ -56,12 +56,14 @@ class Judge:
         """Logits [N, M]: cosine similarity times the trained temperature; comparable along M."""
         tokens = self.tokenizer(list(texts), padding=True, truncation=True, return_tensors="pt").to(self.model.device)
         pixels = from_pictures(pictures).to(self.model.device)
-        return self.model(**tokens, pixel_values=pixels).logits_per_image.cpu().numpy()
+        logits_NM: np.ndarray = self.model(**tokens, pixel_values=pixels).logits_per_image.cpu().numpy()
+        return logits_NM
 
     def animal_probabilities(self, pictures: Sequence[Image.Image]) -> np.ndarray:
         """Softmax over the sixty prompts "a cat", "an ant", ...: [N, 60]."""
         logits = torch.from_numpy(self.similarity(pictures, [with_article(animal) for animal in ANIMALS]))
-        return logits.softmax(-1).numpy()
+        p_NA: np.ndarray = logits.softmax(-1).numpy()
+        return p_NA
 
     def names_animal(self, pictures: Sequence[Image.Image]) -> list[str]:
         """Zero-shot: the animal whose prompt is nearest."""

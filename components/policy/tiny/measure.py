@@ -109,7 +109,7 @@ def on_animals(bench: Bench, repeats: int) -> dict[str, Any]:
         pictures = bench.sample(subjects, steps=steps, spacing=spacing, eta=eta, seed=FRESH_SEED)
         named = np.array(bench.judge.names_animal(pictures))
         right = named == np.array([s.animal for s in subjects])
-        row = bench.score(pictures, subjects) | bench.certainty(pictures, subjects)
+        row: dict[str, Any] = bench.score(pictures, subjects) | bench.certainty(pictures, subjects)
         row |= {"standard_error": round(math.sqrt(right.var() / len(right)), 4)}
         row["judge_training_animals"] = _share(right[[s.animal in TRAINING_ANIMALS for s in subjects]])
         row["judge_held_out_animals"] = _share(right[[s.animal in HELD_OUT_ANIMALS for s in subjects]])
@@ -131,8 +131,7 @@ def on_activities(bench: Bench) -> dict[str, Any]:
     ):
         for split, activities in (("training", TRAINING_ACTIVITIES), ("held_out", HELD_OUT_ACTIVITIES)):
             subjects = [Subject(a, activities[(i + j) % 3]) for j in range(2) for i, a in enumerate(ANIMALS)]
-            sampler = {"steps": steps, "spacing": spacing, "guidance": guidance}
-            pictures = bench.sample(subjects, **sampler, seed=FRESH_SEED + 1)
+            pictures = bench.sample(subjects, steps=steps, spacing=spacing, guidance=guidance, seed=FRESH_SEED + 1)
             name = f"guidance={guidance:g} T={steps} {spacing} {split}"
             table[name] = bench.score(pictures, subjects) | bench.certainty(pictures, subjects)
             typer.echo(f"{name} {table[name]}")

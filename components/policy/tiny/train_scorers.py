@@ -33,7 +33,8 @@ def train_captioner(
     """Cross-entropy on both heads, with smoothed labels: a probability is a finer reward than a certainty."""
     torch.manual_seed(seed)
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-    captioner = Captioner().to(device).train()
+    captioner = Captioner()
+    captioner.to(device).train()
     animal_N = torch.tensor([captioner.animals.index(s.animal) for s in subjects])
     activity_N = torch.tensor([captioner.activities.index(s.activity or NO_ACTIVITY) for s in subjects])
     optimiser, schedule = adamw(captioner.parameters(), steps, 2e-3)
@@ -46,7 +47,8 @@ def train_captioner(
         loss = loss + functional.cross_entropy(activity, activity_N[rows].to(device), label_smoothing=0.05)
         _step(loss, optimiser, schedule, captioner)
         bar.set_postfix(loss=f"{loss.item():.3f}", refresh=False)
-    return captioner.eval()
+    captioner.eval()
+    return captioner
 
 
 def train_judge(

@@ -76,13 +76,15 @@ def _batch(rng: np.random.Generator) -> list[Subject]:
 def shared_meaning(subjects: list[Subject]) -> np.ndarray:
     """The similarity wanted of each pair, [B, B] in [0, 1]: the animal counts for 0.5, the activity for 0.3.
 
-    >>> shared_meaning([Subject("cat"), Subject("cat", "riding a bike"), Subject("dog")])[0].round(2).tolist()
-    [1.0, 0.7, 0.5]
+    >>> first = shared_meaning([Subject("cat"), Subject("cat", "riding a bike"), Subject("dog")])[0]
+    >>> [f"{similarity:.1f}" for similarity in first]
+    ['1.0', '0.7', '0.5']
     """
     animals = np.array([s.animal for s in subjects])
     doing = np.array([s.activity or "" for s in subjects])
     same_animal, same_activity = animals[:, None] == animals, doing[:, None] == doing
-    return (0.2 + 0.5 * same_animal + 0.3 * same_activity).astype(np.float32)
+    shared_BB: np.ndarray = (0.2 + 0.5 * same_animal + 0.3 * same_activity).astype(np.float32)
+    return shared_BB
 
 
 def _vectors(model: BertModel, tokenizer: BertTokenizer, sentences: list[str]) -> tuple[Tensor, Tensor]:

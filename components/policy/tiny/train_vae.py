@@ -9,6 +9,8 @@ squared error. The decoder goes on alone afterwards: the encoder, and so the lat
 # B pictures · C colours or latent channels · H W pixels
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
@@ -87,7 +89,7 @@ def picture_loss(y_BCHW: Tensor, x_BCHW: Tensor) -> Tensor:
 @torch.no_grad()
 def psnr(y_BCHW: Tensor, x_BCHW: Tensor) -> float:
     """Peak signal-to-noise ratio in dB for values in [-1, 1]."""
-    return (10 * torch.log10(4 / (y_BCHW.clamp(-1, 1) - x_BCHW).square().mean())).item()
+    return 10 * math.log10(4 / (y_BCHW.clamp(-1, 1) - x_BCHW).square().mean().item())
 
 
 @torch.no_grad()
