@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.prompts.draw import draw_prompts, epoch_order, evaluation_rows, training_rows
@@ -34,6 +34,7 @@ def test_after_45_iterations_of_16_each_was_drawn_16_times() -> None:
     assert set(drawn.values()) == {16}
 
 
+@settings(deadline=None)
 @given(size=sizes, n=st.integers(1, 30), iterations=st.integers(1, 12), seed=st.integers(0, 2**31 - 1))
 def test_two_prompts_never_differ_by_more_than_one_draw(size: int, n: int, iterations: int, seed: int) -> None:
     drawn = Counter({prompt.text: 0 for prompt in prompts(size)})
@@ -44,12 +45,14 @@ def test_two_prompts_never_differ_by_more_than_one_draw(size: int, n: int, itera
     assert max(drawn.values()) - min(drawn.values()) <= 1
 
 
+@settings(deadline=None)
 @given(size=sizes, n=st.integers(1, 30), k=st.integers(0, 10**5), samples=st.integers(1, 4))
 def test_no_two_pictures_of_an_iteration_share_an_id(size: int, n: int, k: int, samples: int) -> None:
     rows = training_rows(draw_prompts(prompts(size), 0, k, n), samples)
     assert len({row.sample_id for row in rows}) == len(rows) == n * samples
 
 
+@settings(deadline=None)
 @given(st.permutations(range(9)), st.integers(0, 20))
 def test_a_draw_does_not_depend_on_how_the_list_is_sorted(order: list[int], k: int) -> None:
     shuffled = [prompts(9)[i] for i in order]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.prompts.lists import known_animals
@@ -87,6 +87,7 @@ def test_what_ascii_cannot_say_stays_apart() -> None:
     assert slug(long + "big cat") != slug(long + "small cat")
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_a_slug_is_fit_for_a_file_name_and_its_own_slug(text: str) -> None:
     name = slug(text)
@@ -96,6 +97,7 @@ def test_a_slug_is_fit_for_a_file_name_and_its_own_slug(text: str) -> None:
     assert not name.endswith("-")
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["The", "an", "A", "cat", "Riding", "BIKE"]), max_size=8))
 def test_words_know_neither_case_nor_article(said: list[str]) -> None:
     assert words(" ".join(said)) == [w.lower() for w in said if w.lower() not in ("a", "an", "the")]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.core.config import RewardConfig
@@ -71,6 +71,7 @@ def test_a_step_error_is_what_it_says() -> None:
         rows_of("busy")
 
 
+@settings(deadline=None)
 @given(st.floats() | st.integers() | st.none() | st.booleans())
 def test_a_score_is_finite_or_missing_with_a_reason(answer: float | None) -> None:
     score = as_score(answer)
