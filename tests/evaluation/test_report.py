@@ -328,3 +328,11 @@ def test_numbers_outlive_their_pictures(fresh: SyntheticRun):
     page = render(gather(fresh.run.uri))
     assert "The pictures are no longer in the store." in page
     assert "held-out gain" in page
+
+
+def test_no_axis_goes_beyond_all_or_none():
+    """A judge that was always right stands at the top, not in the middle below 120 %."""
+    line = Series("s", 1, (Point(0, 1.0), Point(1, 1.0)), measured=True)
+    drawn = chart.svg(Chart("t", "", (line,), percent=True), x_end=1).replace("\u00a0", " ")
+    labels = re.findall(r">(\d+ %)<", drawn)
+    assert labels[-1] == "100 %"

@@ -142,11 +142,19 @@ def _frame(chart: Chart, x_end: float) -> _Frame:
     return _Frame(
         x_end=end,
         x_ticks=[tick for tick in ticks(0, end, 3 if chart.small else 5) if tick <= end],
-        y_ticks=ticks(min(values), max(values), 3 if chart.small else 5),
+        y_ticks=_y_ticks(min(values), max(values), chart),
         width=width,
         height=height,
         right=right,
     )
+
+
+def _y_ticks(low: float, high: float, chart: Chart) -> list[float]:
+    """Ticks that enclose the values; a share's stay between 0 and 1, where its values do."""
+    found = ticks(low, high, 3 if chart.small else 5)
+    if chart.percent and low >= 0 and high <= 1:
+        found = sorted({min(max(tick, 0.0), 1.0) for tick in found})
+    return found
 
 
 def _axes(chart: Chart, frame: _Frame) -> str:

@@ -88,17 +88,17 @@ def _gain(evidence: Evidence) -> Chart:
 
 
 def _judge(evidence: Evidence, judge: str) -> Chart:
-    def level(c: ScorerComparison) -> tuple[float, float, float]:
-        return c.candidate_mean, c.reference_mean + c.difference.low, c.reference_mean + c.difference.high
+    compared = [c for split in evidence.splits for _, c in evidence.compared(judge, split)]
+    share = bool(compared) and all(0 <= c.candidate_mean <= 1 for c in compared)
 
-    series = tuple(_by_split(evidence, judge, level))
-    values = [p.y for s in series for p in s.points]
-    share = bool(values) and min(values) >= 0 and max(values) <= 1
-    what = "share of pictures it is right about" if share else "mean score"
+    def level(c: ScorerComparison) -> tuple[float, float, float]:
+        low, high = c.reference_mean + c.difference.low, c.reference_mean + c.difference.high
+        return (c.candidate_mean, max(low, 0.0), min(high, 1.0)) if share else (c.candidate_mean, low, high)
+
     return Chart(
         f"{judge.replace('_', ' ').capitalize()}, which the reward never sees",
-        f"{what}; the interval is that of the change",
-        series,
+        f"{'share of pictures it is right about' if share else 'mean score'}; the interval is that of the change",
+        tuple(_by_split(evidence, judge, level)),
         percent=share,
     )
 

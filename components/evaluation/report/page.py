@@ -62,6 +62,7 @@ def _values(evidence: Evidence) -> dict[str, Any]:
         "diagnostics": [_drawn(c, x_end) for c in curves.diagnostics(evidence)],
         "galleries": pictures.galleries(evidence),
         "confidence": vocabulary.percent(state.config.evaluation.confidence),
+        "duration": vocabulary.duration,
         "costs": ledger.costs(evidence),
         "wall_clock": ledger.wall_clock(evidence),
         "settings": ledger.settings(state.config),

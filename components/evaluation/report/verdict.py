@@ -95,23 +95,23 @@ def _gains(rewards: dict[str, ScorerComparison], policy: int) -> str:
         for split, c in rewards.items()
     ]
     return (
-        f"On the same prompts and the same noise, policy {policy} changed the {words.name} by {_listed(parts)}. "
-        "1 sd is how much the base's own pictures differ from one another; brackets hold the interval."
+        f"On the same prompts and the same noise, policy {policy} changed its reward, {words.name}, by "
+        f"{_listed(parts)}. 1 sd is how much the base's own pictures differ from one another; brackets hold the interval."
     )
 
 
 def _loss(judge: str, comparisons: dict[str, ScorerComparison]) -> str:
     split, c = _deciding(comparisons)
     where = split_words(split).name
-    lost = _loss_of(c)
-    verb = "lost" if lost > 0 else "gained"
+    who = f"The {_name(judge)}, which the reward never sees,"
     certain = "" if c.difference.low > 0 or c.difference.high < 0 else ", which may be chance"
+    if not _is_share(c):
+        return f"{who} went from {c.reference_mean:.3g} to {c.candidate_mean:.3g} on {where} pictures{certain}."
+    lost = _loss_of(c)
+    change = f"{'lost' if lost > 0 else 'gained'} {percent(abs(lost))} of its score{certain}"
     return (
-        f"The {_name(judge)}, which the reward never sees, was right about {percent(c.reference_mean)} of the {where} "
-        f"pictures before and {percent(c.candidate_mean)} after: it {verb} {percent(abs(lost))} of its score{certain}."
-        if _is_share(c)
-        else f"The {_name(judge)}, which the reward never sees, went from {c.reference_mean:.3g} to "
-        f"{c.candidate_mean:.3g} on {where} pictures{certain}."
+        f"{who} was right about {percent(c.reference_mean)} of the {where} pictures before and "
+        f"{percent(c.candidate_mean)} after: it {change if abs(lost) >= 0.005 else 'lost nothing'}."
     )
 
 

@@ -82,3 +82,16 @@ def digits_for(spread: float) -> int:
 def percent(share: float) -> str:
     """A share in whole percent."""
     return f"{share * 100:.0f}{SPACE}%".replace("-", MINUS)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it.
+
+    >>> [duration(seconds).replace(SPACE, " ") for seconds in (42.4, 125, 7500)]
+    ['42 s', '2 min 05 s', '2 h 05 min']
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}{SPACE}h{SPACE}{minutes:02d}{SPACE}min"
+    return f"{minutes}{SPACE}min{SPACE}{rest:02d}{SPACE}s" if minutes else f"{rest}{SPACE}s"
