@@ -31,6 +31,8 @@ class Policy:
     unet: UNet2DConditionModel
     base_unet: UNet2DConditionModel
     """The bare base's UNet: what KL is measured against. Never changed."""
+    bare: bool
+    """No adapter: this is the base itself."""
     vae: nn.Module
     text_encoder: nn.Module
     tokenizer: object
@@ -103,6 +105,7 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
         id=policy_id(ref.base, tensors),
         unet=unet.eval(),
         base_unet=base.unet,
+        bare=ref.adapter is None,
         vae=base.vae,
         text_encoder=base.text_encoder,
         tokenizer=base.tokenizer,

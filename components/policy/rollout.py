@@ -53,7 +53,7 @@ def rollout(
         # At eta 0 diffusers draws nothing, so neither do we.
         noise = _noise(generators, policy) if sampler.eta else torch.zeros_like(latents)
         next_latents, log_prob, mean = ddim.draw_step(schedule, step, latents, policy.predict(*inputs), noise, dtype)
-        if kl is not None:
+        if kl is not None and not policy.bare:
             reference = ddim.step_mean(schedule, step, latents, predict(policy.base_unet, *inputs))
             kl += ddim.step_kl(mean, reference, schedule.sigma_T[step])
         latents = next_latents
