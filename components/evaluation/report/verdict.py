@@ -96,7 +96,7 @@ def _gains(rewards: dict[str, ScorerComparison], policy: int) -> str:
     ]
     return (
         f"On the same prompts and the same noise, policy {policy} changed its reward, {words.name}, by "
-        f"{_listed(parts)}. 1 sd is how much the base's own pictures differ among themselves; brackets hold the interval."
+        f"{_listed(parts)}. 1 sd is how much the base's pictures differ among themselves; brackets hold the interval."
     )
 
 
