@@ -1,16 +1,16 @@
 """Every path below a run, and nowhere else.
 
-    <store>/runs/<run id>/                    the run: COMMITTED.json freezes its config
-        control/<n>.json                      stop, resume, extend: an append-only log
-        iterations/<k>/plan/                  the requests of iteration k
-        iterations/<k>/prompts/
-        iterations/<k>/shards/<s>/sampling/   iterations/<k>/shards/<s>/scoring/
-        iterations/<k>/training/              makes policy k+1
-        evaluations/prompts/                  the evaluation set, laid out once a run
-        evaluations/<name>/plan/              `policy-0000` is the start; `base` where the start is a champion
-        evaluations/<name>/shards/<s>/sampling/   .../scoring/
-        evaluations/<name>/report/
-        registrations/<k>/                    policy k in the registry; registrations/<k>/plan/ its request
+<store>/runs/<run id>/                    the run: COMMITTED.json freezes its config
+    control/<n>.json                      stop, resume, extend: an append-only log
+    iterations/<k>/plan/                  the requests of iteration k
+    iterations/<k>/prompts/
+    iterations/<k>/shards/<s>/sampling/   iterations/<k>/shards/<s>/scoring/
+    iterations/<k>/training/              makes policy k+1
+    evaluations/prompts/                  the evaluation set, laid out once a run
+    evaluations/<name>/plan/              `policy-0000` is the start; `base` where the start is a champion
+    evaluations/<name>/shards/<s>/sampling/   .../scoring/
+    evaluations/<name>/report/
+    registrations/<k>/                    policy k in the registry; registrations/<k>/plan/ its request
 """
 
 from __future__ import annotations
