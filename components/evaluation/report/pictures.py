@@ -36,6 +36,7 @@ class Twin:
     after: str | None
     change: str
     rose: bool | None
+    """None where the reward did not change, or is not known."""
     judge: str
     """What the first judge said before and after, where it says right or wrong."""
 
@@ -80,7 +81,7 @@ def _twin(base: ScoredPolicy, candidate: ScoredPolicy | None, key: Key, evidence
         before=_data_uri(panel.open_picture(base, key)),
         after=_data_uri(panel.open_picture(candidate, key)) if candidate else None,
         change=DASH if change is None else f"{signed(change, digits)}{SPACE}{unit}".strip(),
-        rose=None if change is None else change > 0,
+        rose=change > 0 if change else None,
         judge=_judged(base, candidate, evidence.judges, key),
     )
 

@@ -151,9 +151,13 @@ def _tiles(
 
 def _judge_tile(judge: str, comparisons: dict[str, ScorerComparison]) -> Tile:
     split, c = _deciding(comparisons)
-    before, after = (percent(v) if _is_share(c) else f"{v:.3g}" for v in (c.reference_mean, c.candidate_mean))
-    tone: Tone = "bad" if _loss_of(c) > HIGH_PRICE else _tone(c) if c.difference.low > 0 else "mixed"
-    return Tile(f"{_name(judge)}, {split_words(split).name}", f"{before} → {after}", "before → after", tone)
+    lost = _loss_of(c)
+    tone: Tone = "bad" if lost > HIGH_PRICE else "mixed" if c.difference.high < 0 else "none"
+    if _is_share(c):
+        value = f"{c.reference_mean * 100:.0f} → {percent(c.candidate_mean)}"
+    else:
+        value = f"{c.reference_mean:.3g} → {c.candidate_mean:.3g}"
+    return Tile(f"{_name(judge)}, {split_words(split).name}", value, "before → after", tone)
 
 
 def _tone(c: ScorerComparison) -> Tone:
