@@ -82,7 +82,7 @@ def _loading(lineage: Lineage) -> str:
             f'adapter = mlflow.artifacts.download_artifacts("models:/{request.model}/<version>") + "/adapter_weights"',
             f'pipe = StableDiffusionPipeline.from_pretrained("{base}"{revision})',
             "pipe.scheduler = DDIMScheduler.from_config("
-            f'pipe.scheduler.config, timestep_spacing="{sampler.timestep_spacing}")',
+            f'pipe.scheduler.config, timestep_spacing="{sampler.timestep_spacing}", clip_sample=False)',
             "pipe.load_lora_weights(adapter)",
             f"picture = pipe(prompt, num_inference_steps={sampler.steps}, guidance_scale={sampler.guidance_scale:g}, "
             f"eta={sampler.eta:g}).images[0]",

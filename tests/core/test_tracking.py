@@ -71,7 +71,7 @@ def test_the_parent_run_carries_every_curve_by_iteration(short, mlflow):
         assert history(mlflow, summary.run_id, key) == {r.iteration: r.metrics[name] for r in trained}
     by_hand = {
         "evaluation/held_out/gain": {0: 0, 2: 0.1, 3: 0.15},
-        "intervals/held_out_gain_low": {0: -0.2, 2: -0.1, 3: -0.05},
+        "uncertainty/held_out_gain_low": {0: -0.2, 2: -0.1, 3: -0.05},
         "evaluation/held_out/judge_mean": {0: 0.8, 2: 0.796, 3: 0.794},
         "reward/queries": {0: 0, 1: 64, 2: 128, 3: 192},
         "samples/missing": {0: 2, 1: 2, 2: 2},  # one in each of two shards

@@ -7,15 +7,18 @@ import socket
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 
 from components.core import plan, runner, store
 from components.core.config import BaseModelConfig, LoraConfig, RunConfig
-from components.core.contracts import Manifest, RegistrationRequest, StepName
+from components.core.contracts import Manifest, PolicyRef, RegistrationRequest, StepName
 from components.core.errors import BadData, BadRequest, Unavailable
 from components.policy import adapter
+from components.policy.load import load_policy
+from components.policy.rollout import rollout
 from components.registration import registry, step
 from tests.core.campaigns import SyntheticCampaign
 from tests.core.mlflow_database import new_database
@@ -70,6 +73,10 @@ def register(synthetic: SyntheticCampaign, policy: int = 2, *, evaluated: bool =
     return runner.run_request(StepName.REGISTRATION, request_for(synthetic, policy, evaluated=evaluated))
 
 
+def pixels(pictures: list) -> np.ndarray:
+    return np.stack([np.asarray(picture, dtype=int) for picture in pictures])
+
+
 def predict(unet: UNet2DConditionModel) -> torch.Tensor:
     """The UNet's output on fixed noise, at a size that every layer takes part in."""
     generator = torch.Generator().manual_seed(2)
@@ -87,6 +94,32 @@ def test_stock_diffusers_loads_what_was_trained(synthetic, client, base, adapted
     pipe.load_lora_weights(f"{files}/adapter_weights")
     assert (predict(pipe.unet) - predict(adapted)).abs().max() <= 1e-6
     assert (predict(pipe.unet) - bare).abs().max() > 1e-2  # and it is not the base
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
+def test_a_stock_picture_is_our_sampler_s(synthetic, client, base, eta):
+    """The same prompts and generators: what we trained on and what a user draws differ by at most one of 255."""
+    register(synthetic)
+    sampler = synthetic.config.sampler.model_copy(update={"steps": 4, "eta": eta, "timestep_spacing": "trailing"})
+    policy = load_policy(PolicyRef(base=synthetic.config.base, adapter=synthetic.run.training(1)))
+    ours = rollout(policy, ["a cat", "a dog"], [1, 2], sampler).pictures
+
+    pipe = StableDiffusionPipeline.from_pretrained(base)
+    pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, timestep_spacing="trailing")
+    pipe.load_lora_weights(mlflow.artifacts.download_artifacts("models:/ddpo-tiny@challenger") + "/adapter_weights")
+    generators = [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+    theirs = pipe(["a cat", "a dog"], num_inference_steps=4, eta=eta, guidance_scale=3, generator=generators).images
+    assert np.abs(pixels(ours) - pixels(theirs)).max() <= 1
+
+
+def test_the_card_s_code_runs(synthetic, client):
+    """Pasted from the version's page into a file, with the version's number and a prompt."""
+    register(synthetic)
+    description = client.get_model_version("ddpo-tiny", "1").description
+    code = description.partition("```python\n")[2].partition("```")[0].replace("<version>", "1")
+    names = {"prompt": "a cat"}
+    exec(code, names)
+    assert names["picture"].size == (16, 16)
 
 
 def test_mlflow_s_own_flavours_load_it(synthetic, client, adapted):

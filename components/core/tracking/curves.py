@@ -6,11 +6,11 @@ as the x axis of every other curve. MLflow makes a section of charts of what sta
 sections by name: the names are chosen so that what decides comes first.
 
     evaluation/<split>/    gain, mean, difference, <judge>_mean, ...
-    intervals/             <split>_gain_low, <split>_gain_high, ...
     kl/                    to_base, to_base_evaluated                    nats along the path
     reward/                mean, std, queries                            of an iteration's own pictures
     samples/               trained, dropped, missing
     update/                ratio_max_deviation, clip_fraction, ...       health of the update
+    uncertainty/           <split>_gain_low, <split>_gain_high, ...      ends of the evaluation's intervals
     usage/megabytes/       sampling, ...                                 written to the store
     usage/seconds/         sampling, ..., iteration                      shards summed; `iteration` by the wall clock
 
@@ -90,8 +90,8 @@ def _comparison(comparison: ScorerComparison, reward: str) -> dict[str, float]:
     values = {} if against else {f"evaluation/{split}/{scorer}mean": comparison.candidate_mean}
     for name, interval in (("gain", comparison.gain), ("difference", comparison.difference)):
         values[f"evaluation/{split}/{scorer}{name}{against}"] = interval.mean
-        values[f"intervals/{split}_{scorer}{name}{against}_low"] = interval.low
-        values[f"intervals/{split}_{scorer}{name}{against}_high"] = interval.high
+        values[f"uncertainty/{split}_{scorer}{name}{against}_low"] = interval.low
+        values[f"uncertainty/{split}_{scorer}{name}{against}_high"] = interval.high
     return values
 
 
