@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import Field
 
 from components.core import base_model, store
-from components.core.config import Contract, RunConfig
+from components.core.config import Contract, RunConfig, StopConfig
 from components.core.contracts import EvaluationResult, ScorerComparison, StartRequest, StartResult, TrainingResult
 from components.core.errors import BadRequest, Conflict, MissingInput, Unavailable
 from components.core.layout import RunLayout
@@ -57,6 +57,8 @@ class Campaign:
     """Committed evaluations, in order of policy."""
     stopping: bool
     """A person asked to stop, and nobody asked to resume."""
+    extended: bool = False
+    """A person asked for more iterations: target and plateau no longer end the run."""
 
     @property
     def next_iteration(self) -> int:
@@ -108,6 +110,7 @@ def load(run: RunLayout) -> Campaign:
         trained=trained,
         reports=_reports(run, start.config, len(trained), ends),
         stopping=bool(controls) and controls[-1].action == "stop",
+        extended=any(c.action == "extend" for c in controls),
     )
 
 
@@ -118,7 +121,8 @@ def decide(campaign: Campaign) -> Decision:
         return Decision(action="finish", reason=f"stopped by request after {done} iterations")
     if done >= campaign.iterations:
         return Decision(action="finish", reason=f"all {campaign.iterations} iterations done")
-    target, plateau = campaign.config.stop.target_gain, campaign.config.stop.plateau
+    stop = campaign.config.stop if not campaign.extended else StopConfig()
+    target, plateau = stop.target_gain, stop.plateau
     gains = [c.gain.mean for report in campaign.reports if (c := campaign.held_out(report)) and report.policy > 0]
     if target is not None and gains and gains[-1] >= target:
         return Decision(action="finish", reason=f"held-out gain {gains[-1]:.2f} sd reached the target {target} sd")

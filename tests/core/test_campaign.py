@@ -242,6 +242,12 @@ def test_the_target_ends_it(file_store: str, config: RunConfig):
     assert decide(state).reason == "held-out gain 1.00 sd reached the target 1.0 sd"
 
 
+def test_an_extension_goes_on_past_the_target(file_store: str, config: RunConfig):
+    state = with_gains(file_store, changed(config, stop={"target_gain": 1.0}), [0, 0.5, 1.0])
+    control(state.run, "extend", iterations=5)
+    assert decide(load(state.run)).action == "continue"
+
+
 def test_below_the_target_it_goes_on_and_the_judge_is_not_the_target(file_store: str, config: RunConfig):
     state = with_gains(file_store, changed(config, stop={"target_gain": 1.0}), [0, 0.5, 0.99])
     assert decide(state).action == "continue"
