@@ -37,7 +37,7 @@ demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and w
 	@$(BIN)/ddpo report demo --out demo-report.html
 
 test: install lint ## lint, types, import contracts, every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: install ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .

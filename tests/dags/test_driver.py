@@ -19,7 +19,7 @@ import pytest
 from components.core import store
 from tests.dags.fake_steps import base_model
 
-pytestmark = [pytest.mark.airflow, pytest.mark.xdist_group("driver"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
 
 
 class Home:
