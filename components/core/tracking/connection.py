@@ -25,12 +25,16 @@ EXPERIMENT_TAGS = {
     "mlflow.note.content": "One run a DDPO campaign, with a child run an iteration: a replay of what the store holds.",
 }
 
-PATIENCE = {
+CLIENT_DEFAULTS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 """What the client is told where the environment is silent. MLflow's own limits block for minutes on a dead server."""
+
+CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.store.model_registry.abstract_store")
+"""Loggers whose INFO is forty migrations of a new database, or that it may wait for what is there at once."""
 
 CONNECT_SECONDS = 5.0
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
@@ -52,13 +56,13 @@ def connect(tracking_uri: str | None = None) -> Iterator[MlflowClient]:
     Within, MLflow's failures become Unavailable (away, busy: a later replay gives everything) or BadRequest (refused).
     """
     uri = tracking_uri or from_environment().tracking_uri
-    with _environment(PATIENCE):
+    with _environment(CLIENT_DEFAULTS):
         _reach_database(uri)
         _prepare_sqlite(uri)
         from mlflow import MlflowClient
 
-        logging.getLogger("alembic").setLevel(logging.WARNING)  # a new database is forty lines of migrations
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
         try:
             yield MlflowClient(tracking_uri=uri, registry_uri=uri)
         except StepError:
