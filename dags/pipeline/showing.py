@@ -43,10 +43,12 @@ def one(run: RunLayout, *, as_json: bool) -> str:
 
 def verified(run: RunLayout) -> Verification:
     """Read everything back, with a progress bar on a terminal."""
+    from rich.console import Console
     from rich.progress import Progress
 
     campaign.load(run)
-    with Progress(transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("reading commits", total=None)
         return verify_run(run.uri, lambda done, total, prefix: bar.update(task, completed=done, total=total))
 
