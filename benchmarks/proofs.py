@@ -83,14 +83,13 @@ def _run(proof: Proof, home: Path) -> Campaign:
     """Drive the campaign to its end, or find that it is."""
     environment = {
         **os.environ,
-        "DDPO_HOME": str(home),
+        "DDPO_HOME": str(home / proof.name),  # a scheduler each, so that several can run side by side
         "DDPO_STORE": (home / "store").as_uri(),
         "PYTHONPATH": str(ROOT),
     }
-    environment["MLFLOW_TRACKING_URI"] = f"sqlite:///{home}/mlflow.db"
-    home.mkdir(parents=True, exist_ok=True)
+    environment.pop("MLFLOW_TRACKING_URI", None)
     print(f"== {proof.name}", flush=True)
-    subprocess.run([sys.executable, "-m", "dags.pipeline.cli", *_command(proof)], check=True, env=environment, cwd=ROOT)
+    subprocess.run([Path(sys.executable).with_name("ddpo"), *_command(proof)], check=True, env=environment, cwd=ROOT)
     return campaign.load(RunLayout.of((home / "store").as_uri(), proof.name))
 
 
