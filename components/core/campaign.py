@@ -86,7 +86,7 @@ def open_run(store_uri: str, run_id: str, config: RunConfig) -> RunLayout:
     elif (opened := StartRequest.model_validate(existing.manifest.request)) != request:  # a new key's default is equal
         changed = ", ".join(_differences(opened, request))
         raise Conflict(
-            f"run {run.run_id} exists with another config: {changed} differ",
+            f"run {run.run_id} exists with another config: it differs in {changed}",
             hint="choose another --run-id, or `ddpo resume` to go on with the config it has",
         )
     return run

@@ -13,6 +13,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline, UNet2DConditionModel
 from diffusers.utils import logging as diffusers_logging
 from torch import Tensor, nn
+from transformers.utils import logging as transformers_logging
 
 from components.core import base_model, store
 from components.core.config import BaseModelConfig
@@ -125,19 +126,21 @@ def pick_device() -> torch.device:
 
 
 @contextmanager
-def quiet_diffusers() -> Iterator[None]:
+def quiet_loading() -> Iterator[None]:
     """No progress bars for loading parts: the step has its own."""
-    diffusers_logging.disable_progress_bar()
+    for library in (diffusers_logging, transformers_logging):
+        library.disable_progress_bar()
     try:
         yield
     finally:
-        diffusers_logging.enable_progress_bar()
+        for library in (diffusers_logging, transformers_logging):
+            library.enable_progress_bar()
 
 
 @lru_cache(maxsize=1)  # a warm process meets the same base again and again
 def _load_base(place: str, revision: str | None, dtype: str, device: torch.device) -> DiffusionPipeline:
     try:
-        with quiet_diffusers():
+        with quiet_loading():
             pipeline = DiffusionPipeline.from_pretrained(
                 place, revision=revision, dtype=DTYPES[dtype], safety_checker=None, requires_safety_checker=False
             )

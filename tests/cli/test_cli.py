@@ -140,7 +140,7 @@ def test_a_run_id_with_another_config_is_refused_by_name_of_the_key(ddpo: Shell)
     ddpo.open("cats")
     code, _, err = ddpo("run", "smoke", "--run-id", "cats", "--set", f"base.model={ddpo.base}", "--seed", "7")
     assert code == 73
-    assert "run cats exists with another config: seed" in err
+    assert "run cats exists with another config: it differs in seed" in err
     assert err.count("\n") == 1
 
 

@@ -90,7 +90,7 @@ def test_a_run_is_opened_once_and_again_without_work(store_root: str, config: Ru
 def test_another_config_under_the_same_id_names_the_keys_that_differ(file_store: str, config: RunConfig):
     open_run(file_store, "a", config)
     other = changed(config, training={"learning_rate": 1e-3}, reward={"options": {"quality": 90}})
-    with pytest.raises(Conflict, match=r"config: reward\.options\.quality, training\.learning_rate differ"):
+    with pytest.raises(Conflict, match=r"config: it differs in reward\.options\.quality, training\.learning_rate"):
         open_run(file_store, "a", other)
 
 
@@ -99,7 +99,7 @@ def test_other_base_weights_at_the_same_place_are_another_run(
 ):
     open_run(file_store, "a", config)
     monkeypatch.setattr(campaign.base_model, "identify", lambda base: "sha256:other")
-    with pytest.raises(Conflict, match="the base model's weights differ"):
+    with pytest.raises(Conflict, match="it differs in the base model's weights"):
         open_run(file_store, "a", config)
 
 
