@@ -26,23 +26,12 @@ HANDED_OVER = "trigger_first|trigger_next|wait_for_the_end"
 """Tasks that the scheduler would act on; here this module does."""
 
 
-class TaskFailed(StepError):
-    """A task of the DAG failed for good: the step's own line, its exit code, and where its log is."""
-
-    def __init__(self, failed: FailedTask) -> None:
-        cause = failed.error.__cause__ if isinstance(failed.error.__cause__, StepError) else None
-        message = cause.message if cause else failed.reason
-        hints = [cause.hint] if cause and cause.hint else []
-        super().__init__(f"{failed.name}: {message}", hint="; ".join([*hints, f"log: {failed.log}"]))
-        self.exit_code = cause.exit_code if cause else StepError.exit_code
-
-
 def drive(run: RunLayout, places: Deployment) -> None:
     """Take an open run to its end: baseline evaluation, then iterations until the campaign decides to finish.
 
-    Raises TaskFailed if a task fails for good, and Conflict if somebody else is driving this run.
+    Raises the step's own StepError if a task fails for good, and Conflict if somebody else is driving this run.
     """
-    if (running := services.up_now(places)) is not None:
+    if (running := services.any_up(places)) is not None:
         raise Conflict(
             f"Airflow's services are up at {running.urls['Airflow']}, and its scheduler would run the same tasks",
             hint="trigger ddpo_retrain there, or `ddpo down` first",
@@ -102,7 +91,18 @@ class _Driver:
             raise self._failure(f"{dag_id} {run_id} ended as {state}")
 
     def _failure(self, otherwise: str) -> StepError:
-        return TaskFailed(self.listener.failed[-1]) if self.listener.failed else StepError(otherwise)
+        return task_error(self.listener.failed[-1]) if self.listener.failed else StepError(otherwise)
 
     def _retried(self, failed: FailedTask) -> None:
         self.display.say(f"{failed.name}: {failed.reason}; trying again (attempt {failed.try_number} failed)")
+
+
+def task_error(failed: FailedTask) -> StepError:
+    """A task failed for good: the step's own line, its exit code, and where its log is."""
+    cause = failed.error.__cause__ if isinstance(failed.error.__cause__, StepError) else None
+    hints = [cause.hint] if cause and cause.hint else []
+    error = StepError(
+        f"{failed.name}: {cause.message if cause else failed.reason}", hint="; ".join([*hints, f"log: {failed.log}"])
+    )
+    error.exit_code = cause.exit_code if cause else StepError.exit_code
+    return error

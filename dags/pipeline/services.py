@@ -29,7 +29,8 @@ DAG_IDS = ("ddpo_iteration", "ddpo_retrain")
 
 def up(places: Deployment, port: int, mlflow_port: int) -> None:
     """Start everything, wait until it answers, and say where it is. Twice is once."""
-    if (running := up_now(places)) is not None:
+    running = any_up(places)
+    if running and len(running.alive()) == len(running.services):
         print(_where(running))
         return
     if driven := locks.held_runs(places):
@@ -59,10 +60,10 @@ def down(places: Deployment, *, quiet: bool = False) -> None:
         print(f"ended {', '.join(service.name for service in alive)}" if alive else "nothing was up")
 
 
-def up_now(places: Deployment) -> Services | None:
-    """The services, if all of them are running."""
+def any_up(places: Deployment) -> Services | None:
+    """The services, if one of them is running."""
     known = Services.read(_file(places))
-    return known if known and len(known.alive()) == len(known.services) else None
+    return known if known and known.alive() else None
 
 
 def _prepare(places: Deployment, port: int) -> dict[str, str]:
