@@ -112,7 +112,7 @@ def campaign_note(state: Campaign, decision: Decision) -> str:
 def spaced(markdown: str) -> str:
     """Room between a table's columns: MLflow's pages draw them without any."""
     return "\n".join(
-        line.replace(" |", " &nbsp; |") if line.startswith("| ") else line for line in markdown.splitlines()
+        line[:-1].replace(" |", " &nbsp; |") + "|" if line.startswith("| ") else line for line in markdown.splitlines()
     )
 
 

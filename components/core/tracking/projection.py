@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from components.core import campaign, store
 from components.core.campaign import Campaign, Decision
 from components.core.contracts import Manifest
-from components.core.layout import RunLayout
-from components.core.tracking import labels, panels
+from components.core.layout import RunLayout, policy_name
+from components.core.tracking import labels
 from components.core.tracking.connection import connect, experiment_of, shown
 from components.core.tracking.curves import Point, evaluation_points, iteration_points, queries_point
 from components.core.tracking.facts import EvaluationFacts, IterationFacts, read_evaluation, read_iteration
@@ -31,6 +31,9 @@ SCHEME = 1
 
 TRIES = 5
 """Times that one call starts again because others, at work on the same run, took its MLflow runs for surplus."""
+
+PANEL = "panel.png"
+"""The fixed prompts and seeds of an evaluation report, base above candidate."""
 
 METRICS_A_CALL = 800
 PARAMS_A_CALL = 100
@@ -184,16 +187,13 @@ class Projection:
         return self.used[-1]
 
     def _panel(self, facts: EvaluationFacts) -> None:
+        """Always at the same path, so a replay overwrites it with itself; `log_image` draws new names."""
         report = store.open_committed(facts.request.out)
-        if not any(file.path == panels.FILE for file in report.manifest.files):
-            return
-        with tempfile.TemporaryDirectory() as directory:
-            for name, data in panels.panel_files(facts, report.read(panels.FILE)).items():
-                path = Path(directory) / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(data)
-            self.client.log_artifacts(self.parent, directory)
-        self._log(self.parent, tags=panels.GRID_TAGS)
+        if any(file.path == PANEL for file in report.manifest.files):
+            with tempfile.TemporaryDirectory() as directory:
+                path = Path(directory) / f"{policy_name(facts.result.policy)}.png"
+                path.write_bytes(report.read(PANEL))
+                self.client.log_artifact(self.parent, str(path), "panels")
 
     def _status(self, decision: Decision) -> str:
         """RUNNING, FINISHED or, where a person stopped it, KILLED; ended when the last thing was committed."""
