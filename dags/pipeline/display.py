@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 from typing import TextIO
 
@@ -17,7 +16,7 @@ def line(cells: tuple[str, ...]) -> str:
     """One line of the table.
 
     >>> line(("start", "0", "1.082 ± 0.051", "", "0.78", "", ""))
-    '    start        0      1.082 ± 0.051                         0.78'
+    '    start        0      1.082 ± 0.051                          0.78'
     """
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
@@ -44,7 +43,6 @@ class Display:
             disable=not self.console.is_terminal,
         )
         self._task = self._bar.add_task("starting", total=total)
-        self._step_began = time.monotonic()
 
     def __enter__(self) -> Display:
         self._bar.start()
@@ -61,7 +59,7 @@ class Display:
 
     def doing(self, task_id: str) -> None:
         """What is running now."""
-        self._bar.update(self._task, description=f"{task_id:<26}")
+        self._bar.update(self._task, description=f"{task_id:<26}")  # as wide as the longest: the bar stays in place
 
     def update(self, state: Campaign) -> None:
         """Show the lines that are new."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from airflow.sdk import Param
 
 from dags.pipeline import presets
@@ -17,7 +19,7 @@ ITERATION_FORM = {
 
 RETRAIN_FORM = {
     "preset": Param(
-        "demo",
+        os.environ.get("DDPO_RETRAIN_PRESET") or "demo",  # what a scheduled run takes
         type=["null", "string"],
         enum=[*presets.names(), None],
         title="Preset",
