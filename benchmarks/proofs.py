@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from jinja2 import Template
 
-from components.core import campaign, software, store
+from components.core import campaign, store
 from components.core.campaign import Campaign
 from components.core.contracts import EvaluationResult, ScorerComparison
 from components.core.layout import RunLayout
@@ -66,16 +66,7 @@ def main(
     chosen = [proof for proof in PROOFS if not only or proof.name in only]
     rows = [_row(proof, _run(proof, home.resolve())) for proof in chosen]
     page = out or ROOT / "docs/proofs" / f"{datetime.now(UTC):%Y-%m-%d}.md"
-    made_by = software.versions()
-    page.write_text(
-        PAGE.render(
-            date=f"{datetime.now(UTC):%Y-%m-%d}",
-            commit=made_by.get("ddpo", "unknown")[:12],
-            cores=os.cpu_count(),
-            versions=", ".join(f"{k} {v}" for k, v in sorted(made_by.items()) if k != "ddpo"),
-            rows=rows,
-        )
-    )
+    page.write_text(PAGE.render(date=f"{datetime.now(UTC):%Y-%m-%d}", cores=os.cpu_count(), rows=rows))
     print(page)
 
 
@@ -100,11 +91,14 @@ def _command(proof: Proof) -> list[str]:
 def _row(proof: Proof, state: Campaign) -> dict[str, object]:
     last = state.reports[-1]
     started = store.open_committed(state.run.uri).manifest
+    made_by = store.open_committed(state.run.training(0)).manifest.software
     ended = store.open_committed(state.run.report(last.policy)).manifest
     return {
         "name": proof.name,
         "command": " ".join(_command(proof)[1:]),
         "digest": started.request_digest[:12],
+        "commit": made_by.get("ddpo", "unknown")[:12],
+        "versions": ", ".join(f"{k} {v}" for k, v in sorted(made_by.items()) if k != "ddpo"),
         "iterations": len(state.trained),
         "queries": state.reward_queries,
         "minutes": f"{(ended.cost.committed_at - started.cost.committed_at).total_seconds() / 60:.1f}",
