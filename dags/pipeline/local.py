@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from typing import Any
@@ -43,12 +44,14 @@ class LocalStepOperator(BaseOperator):
 
     def execute(self, context: Any) -> None:
         """Run the step to its commit."""
+        command = argv(self.step, self.request)
+        self.log.info("%s", shlex.join(command))
         if os.environ.get(MODE_VARIABLE) == IN_PROCESS:
             with scheduled_errors():
                 run_request(self.step, load_request(self.step, self.request))
         else:
             die_with_parent()  # the parent is Airflow's supervisor: if it is killed, nobody reads this task any more
-            self._run(argv(self.step, self.request))
+            self._run(command)
 
     def on_kill(self) -> None:
         """Airflow wants the task to end."""
@@ -59,7 +62,6 @@ class LocalStepOperator(BaseOperator):
             raise KeyboardInterrupt
 
     def _run(self, command: list[str]) -> None:
-        self.log.info("%s", " ".join(command))
         last = ""
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1

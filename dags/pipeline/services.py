@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from urllib.parse import quote
 
 from rich.console import Console
 
@@ -101,7 +102,7 @@ def _start(places: Deployment, environment: dict[str, str], airflow_url: str, ml
     if not places.tracking_uri.startswith(("http://", "https://")):
         urls["MLflow"] = f"http://{HOST}:{mlflow_port}"
         commands["mlflow"] = _mlflow(places, mlflow_port)
-    environment = environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    environment = environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = tuple(
         start(name, command, environment, places.logs / "services" / f"{name}.log")
         for name, command in commands.items()
@@ -181,8 +182,18 @@ def _free_port(port: int, taken: set[int] | None = None) -> int:
 
 
 def _where(services: Services) -> str:
-    width = max(len(name) for name in services.urls)
-    return "\n".join([*(f"{name:<{width}}  {url}" for name, url in services.urls.items()), "`ddpo down` ends them"])
+    pages = {"Airflow": services.urls["Airflow"], "MLflow": _runs_page(services.urls["MLflow"])}
+    return "\n".join([*(f"{name:<8} {url}" for name, url in pages.items()), "`ddpo down` ends them"])
+
+
+def _runs_page(url: str) -> str:
+    """MLflow's table of our runs: its front page is for chat applications. The front page where there is no run yet."""
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or "ddpo"
+    try:
+        found = json.loads(_get(f"{url}/api/2.0/mlflow/experiments/get-by-name?experiment_name={quote(name)}"))
+        return f"{url}/#/experiments/{found['experiment']['experiment_id']}/runs"
+    except (urllib.error.URLError, OSError, KeyError, ValueError):
+        return url
 
 
 def _log_of(services: Services, name: str | None) -> Path:

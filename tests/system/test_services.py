@@ -34,7 +34,8 @@ class Machine:
     def up(self) -> None:
         done = self.ddpo("up", "--port", "18080", "--mlflow-port", "15000")
         assert done.returncode == 0, done.stderr
-        self.urls = dict(line.split() for line in done.stdout.splitlines()[:2])
+        pages = dict(line.split() for line in done.stdout.splitlines()[:2])
+        self.urls = {name: page.partition("/#")[0] for name, page in pages.items()}
 
     def get(self, path: str, data: Any = None) -> Any:
         """Ask Airflow's REST API."""
