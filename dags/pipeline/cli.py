@@ -293,6 +293,6 @@ def _module(module: str, run: str, options: dict[str, Any]) -> None:
 
     layout = campaign.load(_layout(run)).run
     given = [f"--{name}={value}" for name, value in options.items() if value is not None]
-    environment = os.environ | _places().environment()
+    environment = {"TRANSFORMERS_VERBOSITY": "error"} | os.environ | _places().environment()
     code = subprocess.run([sys.executable, "-m", module, f"--run={layout.uri}", *given], env=environment).returncode
     raise typer.Exit(code if code >= 0 else 128 - code)
