@@ -15,7 +15,6 @@ from components.core.base_model import TINY
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.airflow,
-    pytest.mark.xdist_group("smoke"),
     pytest.mark.timeout(1500),
     pytest.mark.skipif(not (TINY / "model_index.json").is_file(), reason="the embedded policy's weights are not here"),
 ]
