@@ -34,7 +34,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and write the report
 	@$(BIN)/ddpo run demo --run-id demo
-	@echo "report: $$($(BIN)/ddpo report demo --out demo-report.html)"
+	@page=$$($(BIN)/ddpo report demo --out demo-report.html) && echo "report: $$page"
 
 test: install lint ## lint, types, import contracts, every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile

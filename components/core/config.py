@@ -100,6 +100,12 @@ class AdvantageConfig(Contract):
     clip: float = Field(default=5.0, gt=0)
     """Advantages are clipped to plus and minus this many standard deviations."""
 
+    @model_validator(mode="after")
+    def _history_can_fill(self) -> AdvantageConfig:
+        if self.buffer < self.minimum:
+            raise ValueError(f"buffer = {self.buffer} can never hold the minimum of {self.minimum} rewards")
+        return self
+
 
 class TrainingConfig(Contract):
     """The policy-gradient update."""
@@ -225,7 +231,7 @@ def load_config(path: Path, overrides: tuple[Override, ...] = ()) -> RunConfig:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadRequest(f"no preset at {path}", hint="`ddpo plan --help` lists the presets") from None
+        raise BadRequest(f"no preset at {path}", hint="`ddpo presets` lists them") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path} is not TOML: {error}") from None
     for override in overrides:

@@ -98,7 +98,8 @@ def from_environment(environment: Mapping[str, str] | None = None, *, store: str
         item = error.errors()[0]
         name = {"store": STORE_VARIABLE, "tracking_uri": TRACKING_VARIABLE}.get(str(item["loc"][0]), HOME_VARIABLE)
         reason = item.get("ctx", {}).get("error", item["msg"])
-        raise BadRequest(f"{name} = {item['input']!r}: {reason}") from None
+        shown = "<hidden>" if "@" in str(item["input"]) else repr(item["input"])  # it may hold a password
+        raise BadRequest(f"{name} = {shown}: {reason}") from None
 
 
 def default_home() -> Path:

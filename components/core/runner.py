@@ -38,9 +38,7 @@ def load_request(step: StepName, uri: str) -> Request:
     """Read a request from the plan that committed it: `<plan prefix>/<name>.json`."""
     prefix, _, name = uri.rpartition("/")
     if "://" not in prefix or not name.endswith(".json"):
-        raise BadRequest(
-            f"{uri!r} names no request", hint="it looks like <plan prefix>/<name>.json, as `ddpo plan` prints"
-        )
+        raise BadRequest(f"{uri!r} names no request", hint="it looks like <plan prefix>/<name>.json")
     try:
         return REQUESTS[step].model_validate_json(store.open_committed(prefix).read(name))
     except ValidationError as error:

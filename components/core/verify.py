@@ -166,6 +166,8 @@ def _scorers(read: RunContents) -> Iterator[str]:
 def _held_out(read: RunContents) -> Iterator[str]:
     """Training draws nothing that the evaluation set holds out: no text, animal or activity."""
     held = [row for row in read.prompts.get("evaluations/prompts", ()) if HELD_OUT in row.split]
+    if not held and any(path.startswith("iterations/") for path in read.prompts):
+        yield "evaluations/prompts: no held-out prompts are committed, so nothing says what training must not draw"
     texts = {row.text for row in held}
     # held_out_activity holds out what animals do, held_out_animal the animals alone, held_out both of them.
     animals = {row.animal for row in held if "activity" not in row.split} - {None}

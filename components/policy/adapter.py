@@ -41,7 +41,7 @@ def add_adapter(unet: UNet2DConditionModel, lora: LoraConfig, *, seed: int) -> N
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         unet.add_adapter(config)
-    _freeze_the_rest(unet)
+    _prepare(unet)
 
 
 def save_adapter(unet: UNet2DConditionModel) -> bytes:
@@ -67,8 +67,8 @@ def load_adapter(unet: UNet2DConditionModel, data: bytes, *, source: str) -> Non
     expected = {name: t.shape for name, t in get_peft_model_state_dict(unet).items()}
     if expected != {name: t.shape for name, t in state.items()}:
         raise BadData(f"{source} does not fit this base model", hint="was it trained on another base?")
+    _prepare(unet)
     set_peft_model_state_dict(unet, state)
-    _freeze_the_rest(unet)
 
 
 def trainable(unet: UNet2DConditionModel) -> dict[str, nn.Parameter]:
@@ -85,9 +85,12 @@ def fold(unet: UNet2DConditionModel) -> None:
     unet.unload_lora()
 
 
-def _freeze_the_rest(unet: UNet2DConditionModel) -> None:
+def _prepare(unet: UNet2DConditionModel) -> None:
+    """Only the adapter is trainable, and it is fp32 on any base: a 16-bit moment loses AdamW's epsilon."""
     for name, parameter in unet.named_parameters():
         parameter.requires_grad_("lora_" in name)
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -77,7 +77,7 @@ def predict(
     guidance: float,
 ) -> Tensor:
     """Classifier-free guidance (arXiv 2207.12598): empty + scale · (prompt - empty), gradient through both."""
-    latents = latents_BCHW.to(unet.dtype)
+    latents = latents_BCHW.to(prompts_BLD.dtype)  # the base's: the adapter is fp32 on any base
     if guidance == 1:
         return unet(latents, timestep_B, prompts_BLD).sample.float()
     context = torch.cat([empty_1LD.expand(len(latents), -1, -1), prompts_BLD])
@@ -100,6 +100,7 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
         data = committed.read(adapter.ADAPTER_FILE)
         adapter.load_adapter(unet, data, source=f"{ref.adapter}/{adapter.ADAPTER_FILE}")
         tensors = adapter.state_bytes(adapter.trainable(unet))
+        _require_same_policy(committed, policy_id(ref.base, tensors))
         if folded and ref.base.dtype == "float32":
             adapter.fold(unet)
     return Policy(
@@ -113,6 +114,16 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
         scheduler=base.scheduler,
         device=base.unet.device,
     )
+
+
+def _require_same_policy(committed: store.Committed, found: str) -> None:
+    """A base whose files changed since makes another policy of the same adapter."""
+    recorded = committed.manifest.result.get("policy_id")
+    if recorded != found:
+        raise BadData(
+            f"{committed.prefix} was trained as policy {str(recorded)[:12]}, but with this base it is {found[:12]}",
+            hint="have the base model's files changed since?",
+        )
 
 
 def policy_id(base: BaseModelConfig, adapter_state: bytes) -> str:

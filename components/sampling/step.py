@@ -14,6 +14,7 @@ from components.core import store
 from components.core.contracts import SamplingRequest, SamplingResult
 from components.core.records import PromptRow
 from components.core.seeds import sample_seed
+from components.policy.ddim import make_schedule, require_stochastic
 from components.policy.load import load_policy
 from components.policy.rollout import rollout
 from components.sampling.batches import padded_batches, shard_rows
@@ -25,6 +26,8 @@ def run(request: SamplingRequest, out: store.Attempt) -> SamplingResult:
     prompts = store.open_committed(request.prompts).rows("prompts.jsonl", PromptRow)
     mine = shard_rows(prompts, request.shard, request.shards)
     policy = load_policy(request.policy, folded=True)
+    if request.trajectories:
+        require_stochastic(make_schedule(policy.scheduler, request.sampler))
 
     shard = ShardWriter(out, trajectories=request.trajectories)
     with tqdm(total=len(mine), desc=f"sampling shard {request.shard}", unit="picture", disable=None) as progress:

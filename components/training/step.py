@@ -14,6 +14,7 @@ import torch
 
 from components.core import store
 from components.core.contracts import TrainingRequest, TrainingResult
+from components.core.errors import BadData
 from components.core.seeds import derive_seed
 from components.policy import adapter
 from components.policy.load import Policy, load_policy, policy_id
@@ -35,6 +36,8 @@ def run(request: TrainingRequest, out: store.Attempt) -> TrainingResult:
     require_ratio_one(checked, request.training)
     learned = optimise(evaluator, advantage_N, optimizer, request.training, seed=derive_seed("shuffle", request.seed))
 
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):
+        raise BadData("the update left NaN or infinite weights in the adapter", hint="lower the learning rate")
     out.write(adapter.ADAPTER_FILE, adapter.save_adapter(policy.unet))
     out.write(OPTIMIZER_FILE, save_optimizer(optimizer, parameters))
     return TrainingResult(

@@ -121,8 +121,9 @@ def optimise(
     """Take the iteration's optimiser updates, each on its own even share of the samples, all steps of each."""
     order = torch.randperm(len(advantage_N), generator=torch.Generator().manual_seed(seed))
     history: list[dict[str, float]] = []
-    with tqdm(total=config.updates, desc="training", unit="update", disable=None) as progress:
-        for share in order.tensor_split(config.updates):
+    updates = min(config.updates, len(advantage_N))  # dropped samples may leave fewer than one each
+    with tqdm(total=updates, desc="training", unit="update", disable=None) as progress:
+        for share in order.tensor_split(updates):
             optimizer.zero_grad(set_to_none=True)
             metrics = accumulate(evaluator, Pairs.of(share, evaluator.schedule.steps), advantage_N, config)
             parameters = list(trainable(evaluator.policy.unet).values())

@@ -11,7 +11,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.core import campaign
+from components.core import campaign, store
 from components.core.deployment import Deployment
 from components.core.errors import Conflict, StepError
 from components.core.layout import RunLayout
@@ -72,7 +72,9 @@ class _Driver:
                 self.display.update(campaign.load(self.run))
 
     def _baseline(self) -> None:
-        if not self.dag_runs.succeeded("ddpo_retrain", self.run.run_id):
+        # The store decides: Airflow may remember a run of this name in another store, or in one that is gone.
+        whole = store.find(self.run.report(0)) is not None
+        if not whole or not self.dag_runs.succeeded("ddpo_retrain", self.run.run_id):
             self._dag_run("ddpo_retrain", self.run.run_id, {"preset": None, "run_id": self.run.uri})
 
     def _next_iteration(self) -> int | None:

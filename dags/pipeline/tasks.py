@@ -64,7 +64,7 @@ def plan_evaluation(params: dict[str, Any], ti: Any) -> list[dict[str, str]] | N
     with scheduled_errors():
         state = campaign.load(run_of(params))
         policy = params["iteration"] + 1
-        if not evaluation_due(state.config, policy, state.iterations):
+        if not state.stopping and not evaluation_due(state.config, policy, state.iterations):
             log.info("policy %d is not due: every %d are", policy, state.config.evaluation.every)
             return None
         planned = plans.plan_evaluation(state, policy)
@@ -78,7 +78,7 @@ def track(run: str) -> None:
     try:
         from components.core import tracking
 
-        tracking.project(RunLayout(run))
+        tracking.project(run_of({"run": run}))
     except Exception as error:
         log.warning("MLflow does not show this yet; `ddpo track` or the next iteration does", exc_info=True)
         raise AirflowSkipException(f"not tracked: {error}") from error

@@ -10,7 +10,7 @@ from components.core.contracts import StepName, TrainingRequest, TrainingResult
 from components.core.errors import BadData, Unavailable
 from components.core.runner import run_request
 from components.policy.adapter import ADAPTER_FILE
-from tests.training.iteration import pixel_reward, small_run
+from tests.training.iteration import SmallRun, pixel_reward, small_run
 
 
 def without(missing: set[str]):
@@ -110,3 +110,17 @@ def test_integer_rewards_train(tmp_path, pipeline_path):
 def small_run_with(tmp_path, pipeline_path, parts):
     small = small_run(f"file://{tmp_path}/sized", pipeline_path)
     return type(small)(small.run, small.config.model_copy(update=parts))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_16_bit_base_has_an_adapter_in_fp32_and_a_ratio_of_one(tmp_path, pipeline_path, dtype):
+    """Half-precision base, fp32 adapter and moments: two iterations train, and nothing becomes NaN."""
+    small = small_run(f"file://{tmp_path}", pipeline_path)
+    base = small.config.base.model_copy(update={"dtype": dtype})
+    small = SmallRun(small.run, small.config.model_copy(update={"base": base}))
+    for k in range(2):
+        metrics = TrainingResult.model_validate(small.play(k).result).metrics
+        assert metrics["ratio_max_deviation"] <= 1e-5
+    tensors = load_tensors(store.open_committed(small.run.training(1)).read(ADAPTER_FILE))
+    assert {str(t.dtype) for t in tensors.values()} == {"torch.float32"}
+    assert all(bool(t.isfinite().all()) for t in tensors.values())
