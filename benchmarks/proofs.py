@@ -20,6 +20,7 @@ from components.core import campaign, store
 from components.core.campaign import Campaign
 from components.core.contracts import EvaluationResult, ScorerComparison
 from components.core.layout import RunLayout
+from components.core.tracking.labels import config_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 SHUFFLED = "benchmarks.shuffled:ShuffledIncompressibility"
@@ -96,7 +97,7 @@ def _row(proof: Proof, state: Campaign) -> dict[str, object]:
     return {
         "name": proof.name,
         "command": " ".join(_command(proof)[1:]),
-        "digest": started.request_digest[:12],
+        "digest": config_digest(state.config)[:12],
         "commit": made_by.get("ddpo", "unknown")[:12],
         "versions": ", ".join(f"{k} {v}" for k, v in sorted(made_by.items()) if k != "ddpo"),
         "iterations": len(state.trained),

@@ -129,9 +129,9 @@ def _geometry(config: RunConfig) -> Geometry:
 
 
 def _trajectory_bytes(config: RunConfig, g: Geometry) -> int:
-    """One sample: T+1 latents, and a log-prob and a timestep for each of T steps."""
+    """One sample: T+1 latents, and an fp32 log-prob for each of T steps."""
     latent = g.channels * g.latent**2 * BYTES[config.sampler.latents_dtype]
-    return (config.sampler.steps + 1) * latent + config.sampler.steps * (4 + 8)
+    return (config.sampler.steps + 1) * latent + config.sampler.steps * 4
 
 
 def _evaluation_rows(config: RunConfig) -> int:

@@ -99,7 +99,7 @@ def test_plan_measures_by_an_earlier_run(ddpo: Shell) -> None:
 
 
 def test_plan_knows_the_sizes_of_a_base_that_is_here(ddpo: Shell) -> None:
-    """8 × 8 × 10 latents of 4 bytes, six of them: 15 360 bytes a picture, and 60 for log-probs and timesteps."""
+    """8 × 8 × 10 latents of 4 bytes, six of them: 15 360 bytes a picture, and 20 for five log-probs."""
     for part, config in (("unet", {"in_channels": 10, "sample_size": 8}), ("vae", {"block_out_channels": [1, 2, 3]})):
         (ddpo.base / part).mkdir()
         (ddpo.base / part / "config.json").write_text(json.dumps(config))
@@ -107,7 +107,7 @@ def test_plan_knows_the_sizes_of_a_base_that_is_here(ddpo: Shell) -> None:
     assert code == 0
     assert "32 px\n" in out
     pictures = 32 * 32 * 2.5
-    assert f"about {(16 * (15_360 + 60 + pictures) + 120 * pictures) / 1e3:.1f} kB" in out
+    assert f"about {(16 * (15_360 + 20 + pictures) + 120 * pictures) / 1e3:.1f} kB" in out
 
 
 @pytest.mark.parametrize(
