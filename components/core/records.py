@@ -66,6 +66,15 @@ class RewardRow(Contract):
     """Why the reward is missing."""
 
 
+def too_many_missing(missing: int, rows: int) -> bool:
+    """Above 5 % a scorer is taken to be away: the step waits instead of going on with the rest.
+
+    >>> too_many_missing(1, 20), too_many_missing(2, 20)
+    (False, True)
+    """
+    return missing * 20 > rows
+
+
 Row = TypeVar("Row", bound=Contract)
 
 

@@ -12,14 +12,12 @@ from tqdm import tqdm
 from components.core import store
 from components.core.contracts import ScoringRequest, ScoringResult, canonical_json
 from components.core.errors import BadRequest, Unavailable
-from components.core.records import RewardRow, SampleRow, dump_rows
+from components.core.records import RewardRow, SampleRow, dump_rows, too_many_missing
 from components.scoring.pictures import read_pictures
 from components.scoring.scorer import load_scorers
 
 BATCH = 64
 """Pictures that a scorer sees at once."""
-MOST_MISSING = 20
-"""One reward in so many may be missing: more, and the scorer is taken to be away."""
 
 
 def run(request: ScoringRequest, out: store.Attempt) -> ScoringResult:
@@ -48,7 +46,7 @@ def run(request: ScoringRequest, out: store.Attempt) -> ScoringResult:
 def refuse_if_away(rows: list[RewardRow]) -> int:
     """Rows without a reward. Raises Unavailable if they are more than 5 %: the step is tried again."""
     errors = [row.error for row in rows if row.reward is None]
-    if len(errors) * MOST_MISSING > len(rows):
+    if too_many_missing(len(errors), len(rows)):
         raise Unavailable(
             f"{len(errors)} of {len(rows)} rewards of {rows[0].scorer} are missing, and at most 5 % may be: {errors[0]}"
         )

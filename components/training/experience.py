@@ -15,10 +15,7 @@ from torch import Tensor
 from components.core import store
 from components.core.contracts import SamplingResult, Shard, TrainingRequest
 from components.core.errors import BadData, Unavailable
-from components.core.records import RewardRow, SampleRow
-
-MISSING_SHARE = 0.05
-"""Above this share of missing rewards the scorer is taken to be broken: the step waits."""
+from components.core.records import RewardRow, SampleRow, too_many_missing
 
 
 @dataclass
@@ -62,7 +59,7 @@ def load_experience(request: TrainingRequest, policy_id: str) -> Experience:
         raise BadData("a sample id occurs twice in this iteration's shards")
     rewards = [reward_of.get(s.sample_id) for s in samples]
     missing = sum(r is None for r in rewards)
-    if missing > MISSING_SHARE * len(samples):
+    if too_many_missing(missing, len(samples)):
         raise Unavailable(f"{missing} of {len(samples)} rewards are missing", hint="is the scorer up? see its rows")
     kept = [i for i, r in enumerate(rewards) if r is not None]
     return Experience(

@@ -76,7 +76,7 @@ def test_a_step_error_is_what_it_says() -> None:
 def test_a_score_is_finite_or_missing_with_a_reason(answer: float | None) -> None:
     score = as_score(answer)
     assert (score.reward is None) == (score.error is not None)
-    assert score.reward is None or (math.isfinite(score.reward) and score.reward == answer)
+    assert score.reward is None or (math.isfinite(score.reward) and score.reward == float(answer))
 
 
 def test_numpy_numbers_are_numbers() -> None:
