@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
-from components.core import base_model, store
-from components.core.config import Contract, RunConfig, StopConfig
-from components.core.contracts import EvaluationResult, ScorerComparison, StartRequest, StartResult, TrainingResult
-from components.core.errors import BadRequest, Conflict, MissingInput, Unavailable
+from components.core import guard, spending, store
+from components.core.config import Contract, RunConfig, StopConfig, describe
+from components.core.contracts import EvaluationResult, ScorerComparison, StartRequest, TrainingResult
+from components.core.errors import BadData, BadRequest, MissingInput, Unavailable
+from components.core.guard import Verdict
 from components.core.layout import RunLayout
 from components.core.plan import evaluation_due
-
-HELD_OUT = "held_out"
-"""The split that decides: prompts of which reinforcement learning saw no part."""
+from components.core.records import HELD_OUT
 
 
 class Control(Contract):
@@ -47,8 +46,7 @@ class Campaign:
     """One run as its commits tell it."""
 
     run: RunLayout
-    config: RunConfig
-    base_id: str
+    start: StartRequest
     iterations: int
     """Iterations asked for: the config's and every extension."""
     trained: tuple[TrainingResult, ...]
@@ -59,6 +57,18 @@ class Campaign:
     """A person asked to stop, and nobody asked to resume."""
     extended: bool = False
     """A person asked for more iterations: target and plateau no longer end the run."""
+    gpu_seconds: float = 0.0
+    """Spent in sampling and training; counted where the run has a budget of them, else 0."""
+
+    @property
+    def config(self) -> RunConfig:
+        """What the run was opened with."""
+        return self.start.config
+
+    @property
+    def base_id(self) -> str:
+        """The base's weights."""
+        return self.start.base_id
 
     @property
     def next_iteration(self) -> int:
@@ -70,26 +80,21 @@ class Campaign:
         """Pictures scored for training so far: the x axis of every curve."""
         return self.next_iteration * self.config.samples_per_iteration
 
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The guard's, one a report."""
+        return guard.verdicts(self.reports, self.config.guard.patience)
+
+    @property
+    def rate(self) -> float:
+        """What the guard leaves of the learning rate: less at each failed evaluation, where that is the policy."""
+        if self.config.guard.on_fail != "lower_rate":
+            return 1.0
+        return self.config.guard.rate_factor ** sum(verdict.level == "fail" for verdict in self.verdicts)
+
     def held_out(self, report: EvaluationResult) -> ScorerComparison | None:
         """The optimised reward on held-out prompts, against the base."""
         return report.comparison(self.config.reward.name, HELD_OUT)
-
-
-def open_run(store_uri: str, run_id: str, config: RunConfig) -> RunLayout:
-    """Freeze a config under a run id. The same again is fine; another config under the same id is a Conflict."""
-    run = RunLayout.of(store_uri, run_id)
-    request = StartRequest(out=run.uri, config=config, base_id=base_model.identify(config.base))
-    existing = store.find(run.uri)
-    if existing is None:
-        with store.Attempt(run.uri, step="start") as attempt:
-            attempt.commit(request, StartResult(run=run.run_id))
-    elif (opened := StartRequest.model_validate(existing.manifest.request)) != request:  # a new key's default is equal
-        changed = ", ".join(_differences(opened, request))
-        raise Conflict(
-            f"run {run.run_id} exists with another config: it differs in {changed}",
-            hint="choose another --run-id, or `ddpo resume` to go on with the config it has",
-        )
-    return run
 
 
 def load(run: RunLayout) -> Campaign:
@@ -97,20 +102,26 @@ def load(run: RunLayout) -> Campaign:
     opened = store.find(run.uri)
     if opened is None:
         raise MissingInput(f"no run at {run.uri}", hint="`ddpo show` lists the runs of the store")
-    start = StartRequest.model_validate(opened.manifest.request)
+    try:
+        start = StartRequest.model_validate(opened.manifest.request)
+    except ValidationError as error:
+        raise BadData(
+            f"{run.uri} was opened by another release of this project: {describe(error)}",
+            hint="use that release for this run; `ddpo fork` cannot read it either",
+        ) from None
     controls = read_controls(run)
     extensions = (c.iterations for c in controls if c.action == "extend")
     ends = tuple(accumulate(extensions, initial=start.config.iterations))
     trained = _trained(run)
     return Campaign(
         run=run,
-        config=start.config,
-        base_id=start.base_id,
+        start=start,
         iterations=ends[-1],
         trained=trained,
         reports=_reports(run, start.config, len(trained), ends),
         stopping=bool(controls) and controls[-1].action == "stop",
         extended=any(c.action == "extend" for c in controls),
+        gpu_seconds=spending.gpu_seconds(run, start.config, len(trained)) if start.config.stop.gpu_hours else 0.0,
     )
 
 
@@ -121,6 +132,8 @@ def decide(campaign: Campaign) -> Decision:
         return Decision(action="finish", reason=f"stopped by request after {done} iterations")
     if done >= campaign.iterations:
         return Decision(action="finish", reason=f"all {campaign.iterations} iterations done")
+    if (ended := _guarded(campaign) or _spent(campaign)) is not None:
+        return Decision(action="finish", reason=ended)
     stop = campaign.config.stop if not campaign.extended else StopConfig()
     target, plateau = stop.target_gain, stop.plateau
     gains = [c.gain.mean for report in campaign.reports if (c := campaign.held_out(report)) and report.policy > 0]
@@ -131,12 +144,43 @@ def decide(campaign: Campaign) -> Decision:
     return Decision(action="continue", reason=f"iteration {done} of {campaign.iterations}", next_iteration=done)
 
 
+def _guarded(campaign: Campaign) -> str | None:
+    """Why the guard ends the run, if it does. Once it has, only another run goes on: `ddpo fork`."""
+    if campaign.config.guard.on_fail != "stop":
+        return None
+    failed = next((verdict for verdict in campaign.verdicts if verdict.level == "fail"), None)
+    return f"the guard failed policy {failed.policy}: {failed.said}" if failed else None
+
+
+def _spent(campaign: Campaign) -> str | None:
+    """Which budget is used up, if one is. An extension does not raise a budget."""
+    stop, cap = campaign.config.stop, campaign.config.guard.lifetime_queries
+    after = campaign.reward_queries + campaign.config.samples_per_iteration
+    if stop.reward_queries is not None and after > stop.reward_queries:
+        return f"the budget of {stop.reward_queries} reward queries allows no further iteration"
+    if cap is not None and campaign.start.start_queries + after > cap:
+        return f"the lifetime cap of {cap} reward queries, warm starts included, allows no further iteration"
+    if stop.gpu_hours is not None and campaign.gpu_seconds >= stop.gpu_hours * 3600:
+        return f"{campaign.gpu_seconds / 3600:.2f} GPU hours are spent, of a budget of {stop.gpu_hours:g}"
+    return None
+
+
 def best_policy(campaign: Campaign) -> int:
-    """Number of the evaluated policy with the highest held-out gain; the newest one where none was evaluated."""
-    gains = {
-        report.policy: c.gain.mean for report in campaign.reports if (c := campaign.held_out(report)) and report.policy
+    """Number of the best policy that may be shown to people: never one of which a signal fails, confirmed or not.
+
+    Those that pass come before those that are warned of, then the highest held-out gain decides. 0 where none is left:
+    the run falls back to where it started. The newest policy where none was evaluated.
+    """
+    trained = [report for report in campaign.reports if report.policy]
+    if not trained:
+        return campaign.next_iteration
+    ranks = {"pass": 1, "warn": 0}
+    fit = {
+        report.policy: (ranks[level], c.gain.mean, report.policy)
+        for report in trained
+        if (c := campaign.held_out(report)) and (level := guard.raw_level(report)) != "fail"
     }
-    return max(gains, key=lambda policy: (gains[policy], policy)) if gains else campaign.next_iteration
+    return max(fit, key=lambda policy: fit[policy]) if fit else 0
 
 
 def control(
@@ -177,20 +221,3 @@ def _reports(run: RunLayout, config: RunConfig, trained: int, ends: tuple[int, .
     numbers = {k for k in range(trained + 1) if evaluation_due(config, k, ends[-1])} | {*ends, trained}
     found = (store.find(run.report(k)) for k in sorted(numbers))
     return tuple(EvaluationResult.model_validate(c.manifest.result) for c in found if c is not None)
-
-
-def _differences(old: StartRequest, new: StartRequest) -> list[str]:
-    """Dotted keys whose values differ."""
-    before, after = _flat(old.config.model_dump(mode="json")), _flat(new.config.model_dump(mode="json"))
-    keys = [key for key in sorted(before | after) if before.get(key) != after.get(key)]
-    return keys or ["the base model's weights"]
-
-
-def _flat(tree: dict[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

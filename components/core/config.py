@@ -157,10 +157,48 @@ class EvaluationConfig(Contract):
     """Scorers that the reward never sees. Shown beside it, never optimised."""
     shards: int = Field(default=2, ge=1, le=64)
     """Sampling tasks an evaluation."""
+    probes: tuple[RewardConfig, ...] = ()
+    """Scorers that only the guard reads: `text_masked` (the reward without painted words), `safety` (fit to show)."""
+    deployed_seeds: int = Field(default=1, ge=0)
+    """Pictures a prompt drawn once more by the sampler that ships, eta 0. Training uses a stochastic one. 0: none."""
     resamples: int = Field(default=2000, ge=100)
     """Bootstrap resamples: over prompts, then over seeds within each."""
     confidence: float = Field(default=0.95, gt=0, lt=1)
     """Level of the intervals."""
+
+
+class GuardConfig(Contract):
+    """When a policy pays too much for its reward, and what the run does then."""
+
+    calibration: str | None = "tiny-v1"
+    """Limits measured on a base and its healthy runs: a name in components/evaluation/calibrations, or the URI of a
+    JSON file of that form. None: what is not given here is shown and does not vote."""
+    on_fail: Literal["stop", "lower_rate", "hold", "continue"] = "stop"
+    """`stop`: end, and fall back to the best passing policy. `lower_rate`: go on at `rate_factor` of the learning rate.
+    `hold`: go on, and let nothing of this run be promoted. `continue`: go on, and say so."""
+    patience: int = Field(default=2, ge=1)
+    """Evaluations in a row on which a signal must fail. 1 stops at the first, and at every fluke. Caps never wait."""
+    rate_factor: float = Field(default=0.5, gt=0, lt=1)
+    """What `lower_rate` multiplies the learning rate by, at each failed evaluation."""
+    judge_warn: float = Field(default=0.15, gt=0, lt=1)
+    """Share of its base score that a judge may lose, significantly, before the guard warns."""
+    judge_fail: float = Field(default=0.35, gt=0, le=1)
+    """Share of its base score beyond which a judge's significant loss fails."""
+    kl_cap: float | None = Field(default=None, gt=0)
+    """Path KL to the original base, nats, beyond which a policy fails at once, over all warm starts. None: the
+    calibration's."""
+    lifetime_queries: int | None = Field(default=None, ge=1)
+    """Reward queries that a chain of warm starts may spend in all. None: no cap."""
+    missing_warn: float = Field(default=0.01, ge=0, le=1)
+    """Share of an evaluation's rewards that may be missing before the guard warns; above 5 % the scoring step waits."""
+    constant_fail: float = Field(default=0.5, gt=0, le=1)
+    """Share of pictures with one and the same reward, beyond the base's own share, that fails."""
+
+    @model_validator(mode="after")
+    def _warns_before_it_fails(self) -> GuardConfig:
+        if self.judge_warn > self.judge_fail:
+            raise ValueError(f"judge_warn = {self.judge_warn} lies beyond judge_fail = {self.judge_fail}")
+        return self
 
 
 class StopConfig(Contract):
@@ -170,15 +208,31 @@ class StopConfig(Contract):
     """End once the held-out gain reaches this many base standard deviations. None: never."""
     plateau: int | None = Field(default=None, ge=1)
     """End after this many evaluations in a row without a better held-out gain. None: never."""
+    reward_queries: int | None = Field(default=None, ge=1)
+    """Budget of pictures scored for training in this run: no iteration that would exceed it is begun. None: none."""
+    gpu_hours: float | None = Field(default=None, gt=0)
+    """Budget of hours spent in sampling and training, summed over shards. No iteration begins beyond it. None: none."""
 
 
 class RegistrationConfig(Contract):
     """Where a finished policy is registered."""
 
-    model: str = "ddpo-tiny"
-    """Registered model in MLflow."""
+    model: str = Field(default="ddpo-tiny", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")
+    """Registered model in MLflow: letters, digits, dot, dash, underscore."""
     enabled: bool = True
     """False leaves the registry alone."""
+
+
+class PromotionConfig(Contract):
+    """What a registered policy must show to become the model's champion, and who has the last word."""
+
+    approval: Literal["person", "automatic"] = "person"
+    """`person`: somebody approves in Airflow or on the command line; silence rejects. `automatic`: the gates decide,
+    and a policy that the guard warns of waits for a person all the same."""
+    min_gain: float = Field(default=0.0)
+    """The lower end of the held-out gain against the base must lie above this, in base standard deviations."""
+    min_gain_over_champion: float = Field(default=0.0)
+    """The same against the champion. A negative value lets an equal policy in."""
 
 
 class RunConfig(Contract):
@@ -196,8 +250,10 @@ class RunConfig(Contract):
     reward: RewardConfig = RewardConfig()
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    guard: GuardConfig = GuardConfig()
     stop: StopConfig = StopConfig()
     registration: RegistrationConfig = RegistrationConfig()
+    promotion: PromotionConfig = PromotionConfig()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> RunConfig:
@@ -245,6 +301,17 @@ def parse_config(tree: dict[str, Any], *, source: str = "config") -> RunConfig:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise BadRequest(f"{source}: {describe(error)}") from None
+
+
+def flat(tree: object, prefix: str = "") -> dict[str, object]:
+    """A config's values with dotted keys; an empty section is a value.
+
+    >>> flat({"a": {"b": 1}, "c": {}})
+    {'a.b': 1, 'c': {}}
+    """
+    if not isinstance(tree, dict) or not tree:
+        return {prefix: tree}
+    return {k: v for name, inner in tree.items() for k, v in flat(inner, f"{prefix}.{name}".lstrip(".")).items()}
 
 
 def describe(error: ValidationError) -> str:

@@ -4,7 +4,7 @@
            -> SamplingRequest -> trajectories, pictures, sample rows      (one a shard)
            -> ScoringRequest  -> reward rows                              (one a shard)
            -> TrainingRequest -> adapter, optimiser state                 (advantages are a function of reward rows)
-           -> EvaluationRequest   -> report: seen and held-out, paired against the base
+           -> EvaluationRequest   -> report: seen and held-out, paired against base and champion; the guard's signals
            -> RegistrationRequest -> a model version with lineage
 
 A request names its inputs by the prefix that an earlier step commits, and `out`, the prefix it commits itself. Requests
@@ -17,7 +17,7 @@ import hashlib
 import json
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -25,6 +25,7 @@ from components.core.config import (
     BaseModelConfig,
     Contract,
     EvaluationConfig,
+    GuardConfig,
     PromptsConfig,
     RewardConfig,
     RunConfig,
@@ -65,10 +66,18 @@ class StartRequest(Request):
     config: RunConfig
     base_id: str
     """Digest of the base weights (local directory) or `name@revision` (hub)."""
+    preset: str | None = None
+    """Name of the preset, so that a schedule finds the run before."""
+    inputs: dict[str, str] = {}
+    """What a schedule compares: `prompts`, `reward`, `base`, `seed` and so on, each with its version or digest."""
+    champion: str | None = None
+    """Prefix of the training that committed the champion of the time; None where that is the base."""
+    start_queries: int = 0
+    """Reward queries that the chain of warm starts had spent before this run."""
 
 
 class StartResult(Result):
-    """A run is open once this is committed."""
+    """A run is open once this is committed. Files: prompts.txt, where the run trains on a file of the user's."""
 
     run: str
     """Id of the run: the last part of its prefix."""
@@ -94,6 +103,8 @@ class PromptsRequest(Request):
     """Name of a frozen set: laid out with every prompt of every split; an iteration never draws what it holds out."""
     evaluation_seeds: int = 0
     """Pictures a prompt in an evaluation."""
+    file: str | None = None
+    """Prefix whose commit holds the user's own prompts as prompts.txt, frozen when the run was opened; None: a list."""
 
 
 class PromptsResult(Result):
@@ -119,6 +130,8 @@ class SamplingRequest(Request):
     """False keeps the pictures only: an evaluation is never trained on."""
     kl_to_base: bool = False
     """Also run the bare base at every visited state and store the exact per-step KL in nats."""
+    seeds: int | None = None
+    """Draw only the first so many pictures of each prompt; None draws all rows."""
 
 
 class SamplingResult(Result):
@@ -194,10 +207,13 @@ class EvaluatedPolicy(Contract):
     """A policy's pictures of the evaluation set, scored."""
 
     shards: tuple[Shard, ...]
+    """Drawn by the sampler of the training, with the path's KL to the base."""
+    deployed: tuple[Shard, ...] = ()
+    """Fewer pictures of the same prompts, drawn by the sampler that ships: eta 0. Empty: not drawn."""
 
 
 class EvaluationRequest(Request):
-    """Compare a policy with the base (and with the start of the run), paired over the same noise."""
+    """Compare a policy with base, start and champion, paired over the same noise, and look for signs of decay."""
 
     policy: int
     """Number of the policy in its run: 0 is the start."""
@@ -205,9 +221,16 @@ class EvaluationRequest(Request):
     base: EvaluatedPolicy
     start: EvaluatedPolicy
     """Equal to `base` when the run starts from the bare base."""
+    champion: EvaluatedPolicy | None = None
+    """Drawn and scored afresh in this run; equal to `start` where that is the champion. None: the base is."""
     reward: str
     judges: tuple[str, ...]
+    probes: tuple[str, ...] = ()
+    """Scorers that only the guard reads."""
     evaluation: EvaluationConfig
+    guard: GuardConfig = GuardConfig()
+    lifetime_queries: int = 0
+    """Reward queries spent on this policy, warm starts included."""
     panel: int = 8
     """Pictures in the fixed panel, per split."""
 
@@ -226,7 +249,9 @@ class ScorerComparison(Contract):
     scorer: str
     split: str
     reference: str
-    """`base` or `start`."""
+    """`base`, `start` or `champion`."""
+    sampler: Literal["trained", "deployed"] = "trained"
+    """Whose pictures: the stochastic sampler's that training uses, or those of eta 0."""
     prompts: int
     pairs: int
     reference_mean: float
@@ -240,21 +265,69 @@ class ScorerComparison(Contract):
     missing: int
 
 
+Level = Literal["pass", "warn", "fail"]
+
+
+class Signal(Contract):
+    """One sign of over-optimisation or decay, with the limits that it was held against."""
+
+    name: str
+    """`judge_loss:<judge>`, `kl_to_base`, `lifetime_queries`, `diversity:within_prompt`, `statistic:<name>`, ..."""
+    value: float | None
+    """None: not available here, for the reason that stands in `reason`."""
+    unit: str
+    warn: float | None = None
+    """Beyond this it warns; None: it never does."""
+    fail: float | None = None
+    """Beyond this it fails."""
+    level: Level = "pass"
+    votes: bool = True
+    """False: shown only. What the reward itself pushes is no evidence against it."""
+    cap: bool = False
+    """True: a limit that no second evaluation need confirm."""
+    reason: str
+    """One sentence for a person, with the numbers."""
+
+
+class WorstSlice(Contract):
+    """A prompt, or all prompts with one word, that came off worst against the base."""
+
+    kind: Literal["prompt", "word"]
+    name: str
+    scorer: str
+    split: str
+    """`all` for a word."""
+    pairs: int
+    difference: float
+    """Candidate minus base, in the scorer's unit."""
+
+
 class EvaluationResult(Result):
-    """Files: comparisons.jsonl, panel.png (base above candidate, same seeds)."""
+    """Files: comparisons.jsonl, signals.jsonl, panel.png (base above candidate, same seeds)."""
 
     policy: int
     policy_id: str
     base_id: str
     start_id: str
+    champion_id: str | None = None
+    """Policy that `champion` comparisons are against; None: none was compared."""
     comparisons: tuple[ScorerComparison, ...]
     kl_to_base: float
     """Mean path KL to the base, nats (sum over latent and steps)."""
+    generalisation: float | None = None
+    """Held-out gain over seen gain. None where the seen gain is not clearly above 0."""
+    signals: tuple[Signal, ...] = ()
+    worst: tuple[WorstSlice, ...] = ()
+    """The worst prompts and words of each scorer."""
+    calibration: str = "none"
+    """Name and digest of the table of limits."""
 
-    def comparison(self, scorer: str, split: str, reference: str = "base") -> ScorerComparison | None:
+    def comparison(
+        self, scorer: str, split: str, reference: str = "base", sampler: str = "trained"
+    ) -> ScorerComparison | None:
         """The comparison of one scorer on one split, or None."""
-        wanted = (scorer, split, reference)
-        return next((c for c in self.comparisons if (c.scorer, c.split, c.reference) == wanted), None)
+        wanted = (scorer, split, reference, sampler)
+        return next((c for c in self.comparisons if (c.scorer, c.split, c.reference, c.sampler) == wanted), None)
 
 
 class RegistrationRequest(Request):
@@ -263,8 +336,9 @@ class RegistrationRequest(Request):
     run: str
     """URI of the run."""
     policy: int
-    training: str
-    """Prefix of the training that committed the policy."""
+    """0 registers the base itself: what a model falls back to."""
+    training: str | None
+    """Prefix of the training that committed the policy; None for the base."""
     evaluation: str | None
     """Prefix of its evaluation report."""
     base: BaseModelConfig

@@ -7,20 +7,30 @@
     iterations/<k>/shards/<s>/sampling/   iterations/<k>/shards/<s>/scoring/
     iterations/<k>/training/              makes policy k+1
     evaluations/prompts/                  the evaluation set, laid out once a run
-    evaluations/<name>/plan/              `policy-0000` is the start; `base` where the start is a champion
+    evaluations/<name>/plan/              `policy-0000` is the start; `base` and `champion` where they are not the start
     evaluations/<name>/shards/<s>/sampling/   .../scoring/
+    evaluations/<name>/deployed/sampling/     .../scoring/      the sampler that ships, eta 0
     evaluations/<name>/report/
     registrations/<k>/                    policy k in the registry; registrations/<k>/plan/ its request
+<store>/promotions/<model>/<n>.json       which policy became a model's champion, and when: an append-only log
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from components.core.errors import BadRequest
 
 BASE = "base"
 """Name of the bare base's evaluation, where it is not policy 0 itself."""
+CHAMPION = "champion"
+"""Name of the champion's evaluation, where it is neither the base nor policy 0."""
+
+
+def promotions(store: str, model: str) -> str:
+    """Log of a model's champions."""
+    return f"{store.rstrip('/')}/promotions/{model}"
 
 
 def policy_name(policy: int) -> str:
@@ -41,12 +51,19 @@ class RunLayout:
             return cls(run.rstrip("/"))
         if not run[:1].isalnum() or not all(c.isalnum() or c in "._-" for c in run):
             raise BadRequest(f"run id {run!r} must be a letter or digit, then letters, digits, dot, dash, underscore")
+        if re.search(r"-it-\d{4,}$", run):
+            raise BadRequest(f"run id {run!r} ends like the name of an iteration, `-it-0001`: choose another")
         return cls(f"{store.rstrip('/')}/runs/{run}")
 
     @property
     def run_id(self) -> str:
         """Last part of the URI."""
         return self.uri.rsplit("/", 1)[-1]
+
+    @property
+    def store(self) -> str:
+        """URI of the store that the run lies in."""
+        return self.uri.rsplit("/runs/", 1)[0]
 
     @property
     def control(self) -> str:
@@ -97,6 +114,14 @@ class RunLayout:
     def evaluation_scoring(self, name: str, shard: int) -> str:
         """Rewards and judgements of one shard of an evaluation."""
         return f"{self.evaluation(name)}/shards/{shard:02d}/scoring"
+
+    def deployed_sampling(self, name: str) -> str:
+        """Pictures of an evaluation by the sampler that ships."""
+        return f"{self.evaluation(name)}/deployed/sampling"
+
+    def deployed_scoring(self, name: str) -> str:
+        """Their rewards and judgements."""
+        return f"{self.evaluation(name)}/deployed/scoring"
 
     def report(self, policy: int) -> str:
         """Comparison of policy k with base and start."""

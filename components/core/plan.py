@@ -5,7 +5,9 @@ Names are those of the files that a plan commits: `prompts`, `sampling-00`, `sco
 
 from __future__ import annotations
 
-from components.core.config import RunConfig
+from collections.abc import Iterator
+
+from components.core.config import RewardConfig, RunConfig
 from components.core.contracts import (
     EvaluatedPolicy,
     EvaluationRequest,
@@ -18,11 +20,13 @@ from components.core.contracts import (
     Shard,
     TrainingRequest,
 )
-from components.core.layout import BASE, RunLayout, policy_name
+from components.core.layout import BASE, CHAMPION, RunLayout, policy_name
 from components.core.seeds import evaluation_seed, iteration_seed
 
 HISTORY_ITERATIONS = 64
 """Iterations of reward tables that a history advantage looks back on: more than any buffer needs."""
+TEXT_MASKED = "text_masked"
+"""The probe that scores a picture once its painted words are masked, with the run's own reward."""
 
 
 def policy_ref(config: RunConfig, run: RunLayout, k: int) -> PolicyRef:
@@ -30,8 +34,8 @@ def policy_ref(config: RunConfig, run: RunLayout, k: int) -> PolicyRef:
     return PolicyRef(base=config.base, adapter=run.training(k - 1) if k else config.start_adapter)
 
 
-def iteration_requests(config: RunConfig, run: RunLayout, k: int) -> dict[str, Request]:
-    """Every request of iteration k."""
+def iteration_requests(config: RunConfig, run: RunLayout, k: int, *, rate: float = 1.0) -> dict[str, Request]:
+    """Every request of iteration k. `rate` is what the guard leaves of the learning rate."""
     shards = range(config.prompts.shards)
     policy = policy_ref(config, run, k)
     requests: dict[str, Request] = {
@@ -41,6 +45,7 @@ def iteration_requests(config: RunConfig, run: RunLayout, k: int) -> dict[str, R
             seed=config.seed,
             iteration=k,
             evaluation_set=config.evaluation.set,
+            file=prompt_file(config, run),
         )
     }
     for s in shards:
@@ -66,7 +71,7 @@ def iteration_requests(config: RunConfig, run: RunLayout, k: int) -> dict[str, R
         history=tuple(run.scoring(j, s) for j in earlier for s in shards),
         reward=config.reward.name,
         sampler=config.sampler,
-        training=config.training,
+        training=config.training.model_copy(update={"learning_rate": config.training.learning_rate * rate}),
         seed=iteration_seed(config.seed, k, "training"),
     )
     return requests
@@ -81,49 +86,66 @@ def evaluation_prompts_request(config: RunConfig, run: RunLayout) -> PromptsRequ
         iteration=None,
         evaluation_set=config.evaluation.set,
         evaluation_seeds=config.evaluation.seeds,
+        file=prompt_file(config, run),
     )
 
 
-def evaluation_requests(config: RunConfig, run: RunLayout, k: int) -> dict[str, Request]:
+def evaluation_requests(
+    config: RunConfig, run: RunLayout, k: int, *, champion: str | None = None, start_queries: int = 0
+) -> dict[str, Request]:
     """Every request of policy k's evaluation: its pictures, their scores, and the report.
 
-    A run that starts from a champion also draws the bare base's pictures, beside policy 0's.
+    Base and champion are drawn once a run, beside policy 0, where they are not policy 0 themselves. `champion` is the
+    training that committed it (None: the base is), and `start_queries` what the warm starts before this run had cost.
     """
-    warm = config.start_adapter is not None
-    requests: dict[str, Request] = {}
     drawn = [(policy_name(k), policy_ref(config, run, k))]
-    if warm and k == 0:
-        drawn.insert(0, (BASE, PolicyRef(base=config.base)))
-    for position, (name, policy) in enumerate(drawn):
-        for s in range(config.evaluation.shards):
-            n = position * config.evaluation.shards + s
-            requests[f"sampling-{n:02d}"] = _evaluation_sampling(config, run, name, policy, s)
+    if k == 0:
+        drawn = [*((name, PolicyRef(base=config.base, adapter=a)) for name, a in _others(config, champion)), *drawn]
+    requests: dict[str, Request] = {}
+    for name, policy in drawn:
+        for sampling in _evaluation_samplings(config, run, name, policy):
+            n = len(requests) // 2
+            requests[f"sampling-{n:02d}"] = sampling
             requests[f"scoring-{n:02d}"] = ScoringRequest(
-                out=run.evaluation_scoring(name, s),
-                sampling=run.evaluation_sampling(name, s),
-                scorers=(config.reward, *config.evaluation.judges),
+                out=sampling.out.removesuffix("sampling") + "scoring", sampling=sampling.out, scorers=scorers(config)
             )
+    names = dict(_others(config, champion))
     start = _evaluated(config, run, policy_name(0))
     requests["evaluation"] = EvaluationRequest(
         out=run.report(k),
         policy=k,
         candidate=_evaluated(config, run, policy_name(k)),
-        base=_evaluated(config, run, BASE) if warm else start,
+        base=_evaluated(config, run, BASE) if BASE in names else start,
         start=start,
+        champion=_evaluated(config, run, CHAMPION) if CHAMPION in names else start if champion else None,
         reward=config.reward.name,
         judges=tuple(judge.name for judge in config.evaluation.judges),
+        probes=tuple(probe.name for probe in config.evaluation.probes),
         evaluation=config.evaluation,
+        guard=config.guard,
+        lifetime_queries=start_queries + k * config.samples_per_iteration,
     )
     return requests
 
 
+def scorers(config: RunConfig) -> tuple[RewardConfig, ...]:
+    """Everything that scores an evaluation's pictures: reward, judges, probes. `text_masked` masks for the reward."""
+    probes = (
+        probe.model_copy(update={"options": {"reward": config.reward.model_dump(mode="json"), **probe.options}})
+        if probe.name == TEXT_MASKED
+        else probe
+        for probe in config.evaluation.probes
+    )
+    return (config.reward, *config.evaluation.judges, *probes)
+
+
 def registration_request(config: RunConfig, run: RunLayout, k: int, *, evaluated: bool) -> RegistrationRequest:
-    """Register policy k (k >= 1: the base is nobody's fine-tune)."""
+    """Register policy k; 0 is the base itself, which nobody trained."""
     return RegistrationRequest(
         out=run.registration(k),
         run=run.uri,
         policy=k,
-        training=run.training(k - 1),
+        training=run.training(k - 1) if k else None,
         evaluation=run.report(k) if evaluated else None,
         base=config.base,
         model=config.registration.model,
@@ -135,26 +157,62 @@ def evaluation_due(config: RunConfig, k: int, iterations: int) -> bool:
     return k % config.evaluation.every == 0 or k == iterations
 
 
-def _evaluation_sampling(
-    config: RunConfig, run: RunLayout, name: str, policy: PolicyRef, shard: int
-) -> SamplingRequest:
-    return SamplingRequest(
-        out=run.evaluation_sampling(name, shard),
-        prompts=run.evaluation_prompts,
-        shard=shard,
-        shards=config.evaluation.shards,
-        policy=policy,
-        seed=evaluation_seed(config.evaluation.set),
-        sampler=config.sampler,
-        trajectories=False,
-        kl_to_base=True,
-    )
+def prompt_file(config: RunConfig, run: RunLayout) -> str | None:
+    """Where the user's own prompts are frozen: with the run. None for a frozen list."""
+    return None if is_listed(config.prompts.train) else run.uri
+
+
+def is_listed(train: str) -> bool:
+    """Whether `prompts.train` names a frozen list: a file's name has a dot or a slash.
+
+    >>> is_listed("simple-animals-v1"), is_listed("cats.txt")
+    (True, False)
+    """
+    return all(c.isalnum() or c in "-_" for c in train)
+
+
+def _others(config: RunConfig, champion: str | None) -> list[tuple[str, str | None]]:
+    """Name and adapter of the policies that are compared with and are not policy 0."""
+    base = [(BASE, None)] if config.start_adapter is not None else []
+    return [*base, (CHAMPION, champion)] if champion not in (None, config.start_adapter) else list(base)
+
+
+def _evaluation_samplings(config: RunConfig, run: RunLayout, name: str, policy: PolicyRef) -> Iterator[SamplingRequest]:
+    """The shards of the training's sampler, and one of the sampler that ships."""
+    shards, seeds = config.evaluation.shards, config.evaluation.deployed_seeds
+    seed = evaluation_seed(config.evaluation.set)
+    for s in range(shards):
+        yield SamplingRequest(
+            out=run.evaluation_sampling(name, s),
+            prompts=run.evaluation_prompts,
+            shard=s,
+            shards=shards,
+            policy=policy,
+            seed=seed,
+            sampler=config.sampler,
+            trajectories=False,
+            kl_to_base=True,
+        )
+    if seeds:
+        yield SamplingRequest(
+            out=run.deployed_sampling(name),
+            prompts=run.evaluation_prompts,
+            shard=0,
+            shards=1,
+            policy=policy,
+            seed=seed,
+            sampler=config.sampler.model_copy(update={"eta": 0.0}),
+            trajectories=False,
+            seeds=seeds,
+        )
 
 
 def _evaluated(config: RunConfig, run: RunLayout, name: str) -> EvaluatedPolicy:
+    deployed = Shard(sampling=run.deployed_sampling(name), scoring=run.deployed_scoring(name))
     return EvaluatedPolicy(
         shards=tuple(
             Shard(sampling=run.evaluation_sampling(name, s), scoring=run.evaluation_scoring(name, s))
             for s in range(config.evaluation.shards)
-        )
+        ),
+        deployed=(deployed,) if config.evaluation.deployed_seeds else (),
     )

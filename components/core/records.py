@@ -11,6 +11,9 @@ from components.core.config import Contract
 from components.core.contracts import canonical_json
 from components.core.errors import BadData
 
+HELD_OUT = "held_out"
+"""The split that decides: reinforcement learning saw no part of its prompts. Splits named like it are not drawn."""
+
 
 class PromptRow(Contract):
     """One picture to draw."""

@@ -52,3 +52,11 @@ def project_commit() -> str:
         return next((line.split()[0] for line in packed if line.endswith(f" {name}")), "")
     except OSError:
         return ""
+
+
+def project_version() -> str:
+    """Release of this project, as it is installed; empty where it is not."""
+    try:
+        return importlib.metadata.version("ddpo-pipeline")
+    except importlib.metadata.PackageNotFoundError:
+        return ""

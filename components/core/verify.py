@@ -24,10 +24,7 @@ from components.core.contracts import (
 )
 from components.core.layout import RunLayout, policy_name
 from components.core.read_back import RunContents, find_commits
-from components.core.records import PromptRow
-
-HELD_OUT = "held_out"
-"""Splits with this in their name are never trained on."""
+from components.core.records import HELD_OUT, PromptRow
 
 Progress = Callable[[int, int, str], None]
 """Called before each commit is read: commits done, commits in all, the prefix."""

@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from components.core.errors import BadRequest
+from components.core.records import HELD_OUT
 from components.prompts.lists import EvaluationSet, known_activities, known_animals
 from components.prompts.wording import NUMBERS, Prompt, forms, words
-
-HELD_OUT = "held_out"
-"""Splits with this in their name are never trained on."""
 
 
 def recognise(text: str) -> Prompt:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from components.core import base_model, campaign, store
-from components.core.campaign import HELD_OUT, Campaign
+from components.core.campaign import Campaign
 from components.core.contracts import (
     EvaluationResult,
     RegistrationRequest,
@@ -16,6 +16,7 @@ from components.core.contracts import (
 )
 from components.core.errors import BadData, BadRequest
 from components.core.layout import RunLayout
+from components.core.records import HELD_OUT
 from components.core.tracking.labels import config_digest
 
 

@@ -24,7 +24,8 @@ from components.sampling.shard import ShardWriter
 def run(request: SamplingRequest, out: store.Attempt) -> SamplingResult:
     """Turn one shard of prompts into pictures and the denoising paths that made them."""
     prompts = store.open_committed(request.prompts).rows("prompts.jsonl", PromptRow)
-    mine = shard_rows(prompts, request.shard, request.shards)
+    wanted = [row for row in prompts if request.seeds is None or row.index < request.seeds]
+    mine = shard_rows(wanted, request.shard, request.shards)
     policy = load_policy(request.policy, folded=True)
     if request.trajectories:
         require_stochastic(make_schedule(policy.scheduler, request.sampler))

@@ -102,14 +102,14 @@ def run(
     """
     from datetime import UTC, datetime
 
-    from components.core import campaign, store
+    from components.core import opening, store
     from dags.pipeline import presets as shelf
 
     config = shelf.resolve(preset, change or (), iterations=iterations, seed=seed)
     places = _places()
     store.probe(places.store)
     name = run_id or f"{Path(preset).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    _drive(campaign.open_run(places.store, name, config))
+    _drive(opening.open_run(places.store, name, config))
 
 
 @app.command()

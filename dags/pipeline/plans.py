@@ -54,12 +54,16 @@ class Plan:
 
 def plan_iteration(run: RunLayout, k: int) -> Plan:
     """Requests of iteration k."""
-    return _commit(run.plan(k), iteration_requests(campaign.load(run).config, run, k))
+    state = campaign.load(run)
+    return _commit(run.plan(k), iteration_requests(state.config, run, k, rate=state.rate))
 
 
 def plan_evaluation(state: Campaign, k: int) -> Plan:
     """Requests of policy k's evaluation. That of the start also lays out the evaluation set, as `prompts`."""
-    requests = evaluation_requests(state.config, state.run, k)
+    start = state.start
+    requests = evaluation_requests(
+        state.config, state.run, k, champion=start.champion, start_queries=start.start_queries
+    )
     if k == 0:
         requests = {"prompts": evaluation_prompts_request(state.config, state.run), **requests}
     return _commit(state.run.evaluation_plan(policy_name(k)), requests)

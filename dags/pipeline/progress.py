@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from components.core import campaign, store
-from components.core.campaign import HELD_OUT, Campaign
+from components.core.campaign import Campaign
 from components.core.contracts import EvaluationResult
 from components.core.layout import RunLayout
+from components.core.records import HELD_OUT
 
 COLUMNS = ("iteration", "queries", "reward", "held-out gain (sd)", "judge", "max |ratio-1|", "seconds")
 WIDTHS = (9, 7, 17, 20, 6, 13, 7)

@@ -12,7 +12,7 @@ from typing import Any
 from airflow.sdk import TriggerRule, task, task_group
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from components.core import campaign, deployment, store
+from components.core import campaign, deployment, opening, store
 from components.core.contracts import StepName
 from components.core.layout import RunLayout
 from components.core.plan import evaluation_due
@@ -125,7 +125,7 @@ def _opened(params: dict[str, Any], dag_run: Any) -> RunLayout:
         return RunLayout.of(places.store, run_id or "")
     config = presets.resolve(preset, params["overrides"] or (), iterations=params["iterations"], seed=params["seed"])
     store.probe(places.store)
-    return campaign.open_run(places.store, run_id or f"{preset}-{dag_run.run_after:%Y%m%d-%H%M%S}", config)
+    return opening.open_run(places.store, run_id or f"{preset}-{dag_run.run_after:%Y%m%d-%H%M%S}", config)
 
 
 @task.sensor(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from components.core import campaign, store
+from components.core import campaign, opening, store
 from components.core.contracts import StepName, TrainingResult
 from components.core.layout import RunLayout
 from components.core.runner import load_request
@@ -37,7 +37,7 @@ class Shell:
 
     def open(self, run_id: str, *overrides: str) -> RunLayout:
         config = presets.resolve("smoke", [f"base.model={self.base}", *overrides])
-        return campaign.open_run(self.store, run_id, config)
+        return opening.open_run(self.store, run_id, config)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from components.core import campaign, plan, store
+from components.core import opening, plan, store
 from components.core.config import BaseModelConfig, RunConfig
 from components.core.contracts import (
     EvaluationResult,
@@ -55,7 +55,7 @@ class SyntheticCampaign:
     @classmethod
     def open(cls, store_root: str, config: RunConfig, run_id: str = "synthetic") -> SyntheticCampaign:
         """Freeze the config."""
-        return cls(campaign.open_run(store_root, run_id, config), config)
+        return cls(opening.open_run(store_root, run_id, config), config)
 
     def iterate(
         self, k: int, *, adapter: bytes = b"", steps: tuple[str, ...] = ("prompts", "sampling", "scoring", "training")

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from components.core import campaign, plan, store
-from components.core.campaign import Campaign, best_policy, control, decide, list_runs, load, open_run, read_controls
+from components.core.campaign import Campaign, best_policy, control, decide, list_runs, load, read_controls
 from components.core.config import RunConfig, parse_config
 from components.core.contracts import EvaluationResult, Interval, ScorerComparison, TrainingResult
 from components.core.errors import BadRequest, Conflict, MissingInput
 from components.core.layout import RunLayout
+from components.core.opening import open_run
 
 
 @pytest.fixture

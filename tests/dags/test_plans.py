@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from components.core import campaign, store
+from components.core import campaign, opening, store
 from components.core.config import RunConfig
 from components.core.contracts import SamplingRequest, StepName, TrainingResult
 from components.core.layout import RunLayout
@@ -26,7 +26,7 @@ def config(tmp_path: Path) -> RunConfig:
 @pytest.fixture
 def run(file_store: str, config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> RunLayout:
     monkeypatch.setenv("DDPO_STORE", file_store)
-    return campaign.open_run(file_store, "cats", config)
+    return opening.open_run(file_store, "cats", config)
 
 
 class Pushed(dict[str, Any]):
@@ -124,7 +124,7 @@ def test_a_stop_ends_the_run_and_a_resume_goes_on(run: RunLayout) -> None:
 
 def test_registration_can_be_switched_off(file_store: str, config: RunConfig) -> None:
     quiet = config.model_copy(update={"registration": config.registration.model_copy(update={"enabled": False})})
-    run = campaign.open_run(file_store, "quiet", quiet)
+    run = opening.open_run(file_store, "quiet", quiet)
     train(run, 0)
     train(run, 1)
     assert decided(run, 1) == (None, {})

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from components.core import campaign, plan, store
+from components.core import opening, plan, store
 from components.core.config import RunConfig
 from components.core.contracts import (
     EvaluationRequest,
@@ -98,7 +98,7 @@ class SyntheticRun:
             "start_adapter": self.start_adapter,
         }
         self.config = RunConfig.model_validate(tree | self.overrides)
-        self.run: RunLayout = campaign.open_run(self.root, self.run_id, self.config)
+        self.run: RunLayout = opening.open_run(self.root, self.run_id, self.config)
 
     def level(self, policy: int) -> float:
         """How far a policy has come, 0 to 1: slow, then fast, then saturating."""

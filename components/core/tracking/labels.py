@@ -6,9 +6,10 @@ import hashlib
 import json
 from datetime import datetime
 
-from components.core.campaign import HELD_OUT, Campaign, Decision, best_policy
-from components.core.config import RunConfig
+from components.core.campaign import Campaign, Decision, best_policy
+from components.core.config import RunConfig, flat
 from components.core.contracts import EvaluationResult, Interval, canonical_json
+from components.core.records import HELD_OUT
 from components.core.tracking.facts import IterationFacts
 
 NOTE = "mlflow.note.content"
@@ -36,7 +37,7 @@ def iteration_name(k: int) -> str:
 
 def campaign_params(config: RunConfig) -> dict[str, str]:
     """The whole config, with dotted keys."""
-    return {key: _plain(value) for key, value in sorted(_flat(config.model_dump(mode="json")).items())}
+    return {key: _plain(value) for key, value in sorted(flat(config.model_dump(mode="json")).items())}
 
 
 def config_digest(config: RunConfig) -> str:
@@ -138,12 +139,6 @@ def milliseconds(at: datetime) -> int:
 
 def _shown(interval: Interval) -> str:
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]"
-
-
-def _flat(value: object, prefix: str = "") -> dict[str, object]:
-    if not isinstance(value, dict) or not value:
-        return {prefix: value}
-    return {k: v for name, inner in value.items() for k, v in _flat(inner, f"{prefix}.{name}".lstrip(".")).items()}
 
 
 def _plain(value: object) -> str:

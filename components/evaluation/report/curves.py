@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from components.core.campaign import HELD_OUT
 from components.core.contracts import ScorerComparison
+from components.core.records import HELD_OUT
 from components.evaluation.report.chart import Chart, Point, Series
 from components.evaluation.report.evidence import Evidence
 from components.evaluation.report.vocabulary import percent, reward_words, split_words

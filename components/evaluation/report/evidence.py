@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from components.core import campaign, store
-from components.core.campaign import HELD_OUT, Campaign, Decision
+from components.core.campaign import Campaign, Decision
 from components.core.contracts import Manifest, ScorerComparison
 from components.core.errors import MissingInput
 from components.core.layout import RunLayout
+from components.core.records import HELD_OUT
 from components.core.tracking.facts import EvaluationFacts, IterationFacts, read_evaluation, read_iteration
 from components.evaluation.tables import ScoredPolicy, read_policy
 

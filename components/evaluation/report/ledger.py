@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from components.core.config import RunConfig
+from components.core.config import RunConfig, flat
 from components.core.contracts import Manifest
 from components.evaluation.report.evidence import Evidence
 
@@ -58,9 +58,11 @@ def wall_clock(evidence: Evidence) -> float | None:
 
 def settings(config: RunConfig) -> list[Setting]:
     """Every value with its dotted key."""
-    defaults = dict(_flat(RunConfig().model_dump(mode="json")))
-    values = _flat(config.model_dump(mode="json"))
-    return [Setting(key, _written(value), key not in defaults or value != defaults[key]) for key, value in values]
+    defaults = flat(RunConfig().model_dump(mode="json"))
+    values = flat(config.model_dump(mode="json"))
+    return [
+        Setting(key, _written(value), key not in defaults or value != defaults[key]) for key, value in values.items()
+    ]
 
 
 def software(evidence: Evidence) -> dict[str, str]:
@@ -85,14 +87,6 @@ def _cost(step: str, manifests: list[Manifest], total: float) -> StepCost:
 def _all(evidence: Evidence) -> Iterable[Manifest]:
     steps = [facts.steps for facts in evidence.iterations] + [facts.steps for facts in evidence.evaluations]
     return (manifest for of_step in steps for manifests in of_step.values() for manifest in manifests)
-
-
-def _flat(value: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
-    if not isinstance(value, dict) or not value:
-        yield prefix, value
-        return
-    for key, inner in value.items():
-        yield from _flat(inner, f"{prefix}.{key}".lstrip("."))
 
 
 def _written(value: Any) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from components.core.campaign import HELD_OUT
 from components.core.contracts import ScorerComparison
+from components.core.records import HELD_OUT
 from components.evaluation.report.evidence import Evidence
 from components.evaluation.report.vocabulary import SPACE, bracketed, percent, reward_words, signed, split_words
 
