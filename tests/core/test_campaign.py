@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from components.core import campaign, plan, store
+from components.core import base_model, plan, store
 from components.core.campaign import Campaign, best_policy, control, decide, list_runs, load, read_controls
 from components.core.config import RunConfig, parse_config
-from components.core.contracts import EvaluationResult, Interval, ScorerComparison, TrainingResult
+from components.core.contracts import EvaluationResult, Interval, Level, ScorerComparison, Signal, TrainingResult
 from components.core.errors import BadRequest, Conflict, MissingInput
 from components.core.layout import RunLayout
 from components.core.opening import open_run
@@ -51,8 +52,10 @@ def train(run: RunLayout, *, upto: int) -> None:
             attempt.commit(request, result)
 
 
-def evaluate(run: RunLayout, policy: int, gain: float, *, split: str = "held_out") -> None:
-    """Commit a report with this held-out gain of the reward, and a judge that lost 9 sd."""
+def evaluate(
+    run: RunLayout, policy: int, gain: float, *, split: str = "held_out", level: Level = "pass", cap: bool = False
+) -> None:
+    """Commit a report with this held-out gain of the reward, a judge that lost 9 sd, and one signal at this level."""
     request = plan.evaluation_requests(load(run).config, run, policy)["evaluation"]
     comparisons = tuple(
         ScorerComparison(
@@ -71,7 +74,17 @@ def evaluate(run: RunLayout, policy: int, gain: float, *, split: str = "held_out
         for scorer, value in (("jpeg_incompressibility", gain), ("judge", -9.0))
     )
     result = EvaluationResult(
-        policy=policy, policy_id=f"p{policy}", base_id="p0", start_id="p0", comparisons=comparisons, kl_to_base=0
+        policy=policy,
+        policy_id=f"p{policy}",
+        base_id="p0",
+        start_id="p0",
+        comparisons=comparisons,
+        kl_to_base=0,
+        signals=(
+            Signal(
+                name="judge_loss:judge", value=0.4, unit="share", level=level, cap=cap, reason="the judge lost 40 %"
+            ),
+        ),
     )
     with store.Attempt(request.out, step="evaluation") as attempt:
         attempt.commit(request, result)
@@ -99,7 +112,7 @@ def test_other_base_weights_at_the_same_place_are_another_run(
     file_store: str, config: RunConfig, base: Path, monkeypatch
 ):
     open_run(file_store, "a", config)
-    monkeypatch.setattr(campaign.base_model, "identify", lambda base: "sha256:other")
+    monkeypatch.setattr(base_model, "identify", lambda base: "sha256:other")
     with pytest.raises(Conflict, match="it differs in the base model's weights"):
         open_run(file_store, "a", config)
 
@@ -280,6 +293,111 @@ def test_a_request_to_stop_comes_before_every_other_reason(file_store: str, conf
     state = with_gains(file_store, changed(config, stop={"target_gain": 1.0}), [0, 2.0])
     control(state.run, "stop")
     assert decide(load(state.run)).reason.startswith("stopped by request")
+
+
+# The guard and the budgets
+
+
+def guarded(file_store: str, config: RunConfig, levels: list[Level], **guard: object) -> Campaign:
+    """A run whose policies 0, 2, 4 ... have a signal at these levels, and a gain that rises by 1 sd each."""
+    run = open_run(file_store, "a", changed(config, guard=guard))
+    train(run, upto=2 * (len(levels) - 1))
+    for number, level in enumerate(levels):
+        evaluate(run, 2 * number, float(number), level=level)
+    return load(run)
+
+
+@pytest.mark.parametrize(
+    ("levels", "action"),
+    [
+        (["pass", "warn", "warn"], "continue"),
+        (["pass", "pass", "fail"], "continue"),  # one evaluation can be a fluke
+        (["pass", "fail", "pass", "fail"], "continue"),
+        (["pass", "pass", "fail", "fail"], "finish"),
+        (["fail", "fail"], "continue"),  # the start is the reference: it confirms nothing
+    ],
+)
+def test_the_guard_stops_a_run_that_fails_twice_in_a_row(
+    file_store: str, config: RunConfig, levels: list[Level], action: str
+):
+    assert decide(guarded(file_store, config, levels)).action == action
+
+
+def test_a_stopped_run_says_why_and_stays_stopped(file_store: str, config: RunConfig):
+    state = guarded(file_store, config, ["pass", "pass", "fail", "fail"])
+    assert decide(state).reason == "the guard failed policy 6: the judge lost 40 %"
+    control(state.run, "extend", iterations=5)
+    assert decide(load(state.run)).action == "finish"
+
+
+def test_a_cap_fails_at_once(file_store: str, config: RunConfig):
+    run = open_run(file_store, "a", config)
+    train(run, upto=2)
+    evaluate(run, 2, 1.0, level="fail", cap=True)
+    assert decide(load(run)).reason == "the guard failed policy 2: the judge lost 40 %"
+
+
+def test_with_a_patience_of_one_the_first_failure_stops(file_store: str, config: RunConfig):
+    assert decide(guarded(file_store, config, ["pass", "fail"], patience=1)).action == "finish"
+
+
+@pytest.mark.parametrize("on_fail", ["continue", "hold", "lower_rate"])
+def test_other_answers_to_a_failure_go_on(file_store: str, config: RunConfig, on_fail: str):
+    state = guarded(file_store, config, ["pass", "pass", "fail", "fail"], on_fail=on_fail)
+    assert decide(state).action == "continue"
+
+
+def test_each_failed_evaluation_halves_the_rate(file_store: str, config: RunConfig):
+    levels: list[Level] = ["pass", "fail", "fail", "fail"]  # the first failure is not confirmed, the next two are
+    assert guarded(file_store, config, levels, on_fail="lower_rate").rate == 0.25
+
+
+def test_no_other_answer_touches_the_rate(file_store: str, config: RunConfig):
+    assert guarded(file_store, config, ["pass", "fail", "fail"], on_fail="continue").rate == 1.0
+
+
+@pytest.mark.parametrize(
+    ("levels", "best"),
+    [
+        (["pass", "pass", "pass", "pass"], 6),
+        (["pass", "pass", "pass", "fail"], 4),  # the highest gain does not count where a signal fails
+        (["pass", "pass", "warn", "warn"], 2),  # nor before one that passes
+        (["pass", "warn", "warn", "fail"], 4),
+        (["pass", "fail", "fail", "fail"], 0),  # nothing is left but the start
+    ],
+)
+def test_the_best_policy_is_the_best_that_passes(file_store: str, config: RunConfig, levels: list[Level], best: int):
+    assert best_policy(guarded(file_store, config, levels)) == best
+
+
+@pytest.mark.parametrize(("budget", "done"), [(64 * 3, 3), (64 * 4 - 1, 3), (64 * 4, 4)])
+def test_no_iteration_begins_that_would_exceed_the_budget(file_store: str, config: RunConfig, budget: int, done: int):
+    run = open_run(file_store, "a", changed(config, stop={"reward_queries": budget}))
+    while decide(load(run)).action == "continue":
+        train(run, upto=load(run).next_iteration + 1)
+    assert load(run).next_iteration == done
+    assert decide(load(run)).reason == f"the budget of {budget} reward queries allows no further iteration"
+
+
+def test_the_lifetime_cap_counts_what_warm_starts_spent(file_store: str, config: RunConfig):
+    first = open_run(file_store, "first", config)
+    train(first, upto=3)  # 3 x 64 reward queries
+    capped = changed(config, guard={"lifetime_queries": 64 * 5})
+    second = open_run(file_store, "second", capped.model_copy(update={"start_adapter": first.training(2)}))
+    train(second, upto=1)
+    assert decide(load(second)).action == "continue"  # 64 x (3 + 1), and one more fits
+    train(second, upto=2)
+    assert "lifetime cap of 320 reward queries" in decide(load(second)).reason
+
+
+def test_hours_of_a_gpu_end_it(file_store: str, config: RunConfig):
+    """Every training here takes no time at all, so the smallest budget there is allows more."""
+    run = open_run(file_store, "a", changed(config, stop={"gpu_hours": 1.0}))
+    train(run, upto=2)
+    state = load(run)
+    assert decide(state).action == "continue"
+    spent = dataclasses.replace(state, gpu_seconds=3600.0)
+    assert decide(spent).reason == "1.00 GPU hours are spent, of a budget of 1"
 
 
 # The best policy

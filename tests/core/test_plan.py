@@ -19,10 +19,12 @@ from components.core.contracts import (
     TrainingRequest,
 )
 from components.core.errors import BadRequest
-from components.core.layout import BASE, RunLayout, policy_name
+from components.core.layout import BASE, CHAMPION, RunLayout, policy_name
 from components.core.seeds import derive_seed, evaluation_seed, iteration_seed, sample_seed
 
 RUN = RunLayout("s3://bucket/store/runs/a")
+PLACES = ("shards/00", "shards/01", "deployed")
+"""Where the pictures of an evaluation of two shards lie."""
 NAMES = re.compile(r"prompts|sampling-\d\d|scoring-\d\d|training|evaluation")
 
 
@@ -82,8 +84,8 @@ def test_the_digests_of_the_default_plan_do_not_drift() -> None:
     """A change makes every run in flight a conflict with itself: make it knowingly, and say so in the changelog."""
     requests = plan.iteration_requests(config_of(prompts={"shards": 1}), RUN, 1)
     assert {name: digest[:16] for name, digest in digests(requests).items()} == {
-        "prompts": "5faa82f5678b97cc",
-        "sampling-00": "36d23733658d05f0",
+        "prompts": "1d2b88ff067e08f1",
+        "sampling-00": "efd6669cf0b6ea9e",
         "scoring-00": "fb8df8cc28e84372",
         "training": "7805b6d2c01061a1",
     }
@@ -150,16 +152,87 @@ def test_judges_score_evaluations_and_never_the_training() -> None:
     assert [scorer.name for scorer in judged.scorers] == ["jpeg_incompressibility", "judge"]
 
 
+def drawn(requests: dict[str, Request]) -> list[str]:
+    """Where each sampling of an evaluation lies, below `evaluations/`."""
+    found = (request.out for request in requests.values() if isinstance(request, SamplingRequest))
+    return [out.removeprefix(f"{RUN.uri}/evaluations/").removesuffix("/sampling") for out in found]
+
+
 def test_a_run_from_a_champion_also_draws_the_bare_base_and_only_once() -> None:
     warm = config_of(start_adapter="s3://bucket/champion/training")
-    first, later = plan.evaluation_requests(warm, RUN, 0), plan.evaluation_requests(warm, RUN, 10)
-    assert len([name for name in first if name.startswith("sampling")]) == 4
-    assert len([name for name in later if name.startswith("sampling")]) == 2
+    first = plan.evaluation_requests(warm, RUN, 0, champion=warm.start_adapter)
+    later = plan.evaluation_requests(warm, RUN, 10, champion=warm.start_adapter)
+    assert drawn(first) == [f"{name}/{place}" for name in ("base", "policy-0000") for place in PLACES]
+    assert drawn(later) == [f"policy-0010/{place}" for place in PLACES]
     for requests in (first, later):
         report = requests["evaluation"]
         assert isinstance(report, EvaluationRequest)
         assert report.base.shards[0].sampling == RUN.evaluation_sampling(BASE, 0)
         assert report.start.shards[0].sampling == RUN.evaluation_sampling(policy_name(0), 0)
+        assert report.champion == report.start
+
+
+def test_a_champion_that_is_not_the_start_is_drawn_afresh() -> None:
+    champion = "s3://bucket/other/training"
+    cold = plan.evaluation_requests(config_of(), RUN, 0, champion=champion)
+    assert drawn(cold) == [f"{name}/{place}" for name in ("champion", "policy-0000") for place in PLACES]
+    report = cold["evaluation"]
+    assert isinstance(report, EvaluationRequest)
+    assert report.base == report.start
+    assert report.champion is not None
+    assert report.champion.shards[0].sampling == RUN.evaluation_sampling(CHAMPION, 0)
+    sampling = cold["sampling-00"]
+    assert isinstance(sampling, SamplingRequest)
+    assert sampling.policy.adapter == champion
+    without = plan.evaluation_requests(config_of(), RUN, 0)["evaluation"]
+    assert isinstance(without, EvaluationRequest)
+    assert without.champion is None
+
+
+def test_the_sampler_that_ships_draws_fewer_of_the_same_pictures_without_noise() -> None:
+    config = config_of(evaluation={"seeds": 4, "deployed_seeds": 2})
+    requests = plan.evaluation_requests(config, RUN, 10)
+    trained, deployed = requests["sampling-00"], requests["sampling-02"]
+    assert isinstance(trained, SamplingRequest)
+    assert isinstance(deployed, SamplingRequest)
+    assert (trained.sampler.eta, trained.seeds, trained.kl_to_base) == (1.0, None, True)
+    assert (deployed.sampler.eta, deployed.seeds, deployed.kl_to_base) == (0.0, 2, False)
+    assert deployed.seed == trained.seed
+    assert deployed.sampler.model_copy(update={"eta": 1.0}) == trained.sampler
+    assert drawn(plan.evaluation_requests(config_of(evaluation={"deployed_seeds": 0}), RUN, 10)) == [
+        f"policy-0010/{place}" for place in PLACES[:2]
+    ]
+
+
+def test_what_was_spent_before_a_warm_start_counts_for_its_policies() -> None:
+    config = config_of(prompts={"prompts": 4, "samples_per_prompt": 4})
+    for k, spent in ((0, 1000), (10, 1160)):
+        report = plan.evaluation_requests(config, RUN, k, start_queries=1000)["evaluation"]
+        assert isinstance(report, EvaluationRequest)
+        assert report.lifetime_queries == spent
+
+
+def test_painted_words_are_masked_for_the_reward_of_the_run() -> None:
+    config = config_of(reward={"name": "jpeg_compressibility"}, evaluation={"probes": [{"name": "text_masked"}]})
+    probe = plan.scorers(config)[-1]
+    assert probe.options == {"reward": {"name": "jpeg_compressibility", "options": {}}}
+
+
+def test_the_guard_lowers_the_learning_rate_and_nothing_else() -> None:
+    whole, half = (plan.iteration_requests(config_of(), RUN, 3, rate=rate)["training"] for rate in (1.0, 0.5))
+    assert isinstance(whole, TrainingRequest)
+    assert isinstance(half, TrainingRequest)
+    assert half.training.learning_rate == whole.training.learning_rate / 2
+    same = half.training.model_copy(update={"learning_rate": whole.training.learning_rate})
+    assert half.model_copy(update={"training": same}) == whole
+
+
+def test_the_prompts_of_a_users_file_are_those_that_the_run_was_opened_with() -> None:
+    files = {
+        train: plan.iteration_requests(config_of(prompts={"train": train}), RUN, 0)["prompts"]
+        for train in ("simple-animals-v1", "mine.txt", "s3://bucket/mine")
+    }
+    assert [getattr(request, "file", "") for request in files.values()] == [None, RUN.uri, RUN.uri]
 
 
 @pytest.mark.parametrize(("k", "due"), [(0, True), (1, False), (10, True), (25, True), (20, True), (24, False)])
@@ -203,7 +276,7 @@ def test_a_run_is_named_by_its_id_or_its_uri(run: str, uri: str) -> None:
     assert layout.run_id == uri.rsplit("/", 1)[1]
 
 
-@pytest.mark.parametrize("run", ["", "a/b", ".", "..", "-a", "a b", "a\n"])
+@pytest.mark.parametrize("run", ["", "a/b", ".", "..", "-a", "a b", "a\n", "cats-it-0001"])
 def test_a_run_id_is_fit_for_a_path(run: str) -> None:
     with pytest.raises(BadRequest, match="run id"):
         RunLayout.of("s3://bucket/store", run)

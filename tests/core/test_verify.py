@@ -47,11 +47,12 @@ def test_a_sound_run_has_no_problems(store_root: str) -> None:
     report = verify_run(SoundRun.at(store_root).commit(), lambda *progress: seen.append(progress))
     assert report.problems == ()
     assert report.sound
-    # run; evaluation prompts; 2 x (prompts, 2 x 2 shards, training); 2 x (2 x 2 shards, report); registration
-    assert report.commits == 1 + 1 + 2 * 6 + 2 * 5 + 1
+    # run; evaluation prompts; 2 x (prompts, 2 x 2 shards, training); 2 x (3 x 2 shards, report); registration
+    assert report.commits == 1 + 1 + 2 * 6 + 2 * 7 + 1
     assert (report.policies, report.orphans) == (2, 0)
-    # prompts 3; iterations 2 x (2 samples, 4 pictures, 2 rewards, 1 adapter); evaluations 2 x (2, 4, 2, 1 panel)
-    assert report.files == 3 + 2 * 9 + 2 * 9
+    # prompts 3; iterations 2 x (2 samples, 4 pictures, 2 rewards, 1 adapter); evaluations 2 x (2, 4, 2, 1 panel) and
+    # 2 x (1, 4, 1) of the sampler that ships
+    assert report.files == 3 + 2 * 9 + 2 * 9 + 2 * 6
     assert [done for done, _, _ in seen] == list(range(report.commits))
     assert {total for _, total, _ in seen} == {report.commits}
 
