@@ -6,6 +6,7 @@ and never inherit from one another, so that one file is the whole choice.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -296,9 +297,12 @@ def load_config(path: Path, overrides: tuple[Override, ...] = ()) -> RunConfig:
 
 
 def parse_config(tree: dict[str, Any], *, source: str = "config") -> RunConfig:
-    """Validate a tree of values. Raises BadRequest with one clause for each wrong key."""
+    """Validate a tree of values. Raises BadRequest with one clause for each wrong key.
+
+    Strictly, as JSON is: "3" and true are no numbers, whatever could be made of them.
+    """
     try:
-        return RunConfig.model_validate(tree)
+        return RunConfig.model_validate_json(json.dumps(tree, default=str), strict=True)
     except ValidationError as error:
         raise BadRequest(f"{source}: {describe(error)}") from None
 

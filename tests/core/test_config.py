@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,22 @@ def test_every_knob_has_a_sentence() -> None:
     sections = {name: part for name, part in schema["$defs"].items() if name.endswith("Config")}
     missing = [key for name, part in sections.items() for key in undocumented(part, name)]
     assert [key for key in missing if key not in {"TrainingConfig.lora", "TrainingConfig.advantage"}] == []
+
+
+@pytest.mark.parametrize(
+    ("tree", "clause"),
+    [
+        ({"iterations": "30"}, "iterations = '30': should be a valid integer"),
+        ({"iterations": True}, "iterations = True: should be a valid integer"),
+        ({"training": {"learning_rate": "1e-3"}}, "training.learning_rate = '1e-3': should be a valid number"),
+        ({"registration": {"enabled": 1}}, "registration.enabled = 1: should be a valid boolean"),
+        ({"training": {"learning_rate": float("nan")}}, "training.learning_rate = nan: should be a finite number"),
+    ],
+)
+def test_a_value_of_another_kind_is_not_bent_into_shape(tree: dict, clause: str) -> None:
+    with pytest.raises(BadRequest, match=re.escape(clause)):
+        parse_config(tree)
+
+
+def test_a_whole_number_is_a_number() -> None:
+    assert parse_config({"training": {"lora": {"alpha": 4}}}).training.lora.alpha == 4.0
