@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from pydantic import ValidationError
+
+from components.core import store
 from components.core.config import Contract
 from components.core.contracts import (
     EvaluationResult,
@@ -22,6 +25,7 @@ from components.core.contracts import (
     TrainingRequest,
     TrainingResult,
 )
+from components.core.errors import BadData, MissingInput
 from components.core.layout import RunLayout, policy_name
 from components.core.read_back import RunContents, find_commits
 from components.core.records import HELD_OUT, PromptRow
@@ -95,11 +99,27 @@ def _lineage(read: RunContents) -> Iterator[str]:
         if read.path(request.out) != read.path(read.run.training(k)) or result.iteration != k:
             yield f"{read.path(request.out)}: holds the training of iteration {k}, result {result.iteration}"
         if k == 0:
+            yield from _start(read, result)
             continue
         if k - 1 not in trainings:
             yield f"iteration {k} is trained, and iteration {k - 1} is not"
         elif (before := trainings[k - 1][1].policy_id) != result.parent_id:
             yield f"iteration {k}: its parent is {result.parent_id}, but iteration {k - 1} made {before}"
+
+
+def _start(read: RunContents, first: TrainingResult) -> Iterator[str]:
+    """A warm start is from the policy that the config names, wherever that was made."""
+    opened = read.requests.get("")
+    adapter = opened.config.start_adapter if isinstance(opened, StartRequest) else None
+    if adapter is None:
+        return
+    try:
+        made = TrainingResult.model_validate(store.open_committed(adapter).manifest.result).policy_id
+    except (MissingInput, BadData, ValidationError) as error:
+        yield f"the start {adapter} cannot be read: {str(error).splitlines()[0]}"
+        return
+    if made != first.parent_id:
+        yield f"iteration 0: its parent is {first.parent_id}, but the start {adapter} made {made}"
 
 
 def _samples(read: RunContents) -> Iterator[str]:

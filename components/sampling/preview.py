@@ -15,6 +15,7 @@ from components.core.plan import policy_ref
 from components.core.seeds import sample_seed
 from components.policy.load import load_policy
 from components.policy.rollout import rollout
+from components.sampling.batches import padded_batches
 
 
 def preview(run_uri: str, prompt: str, *, policy: int | None, count: int, seed: int, out: Path) -> list[Path]:
@@ -24,12 +25,12 @@ def preview(run_uri: str, prompt: str, *, policy: int | None, count: int, seed: 
     if not 0 <= k <= state.next_iteration:
         raise BadRequest(f"run {state.run.run_id} has policies 0 to {state.next_iteration}, not {k}")
     loaded = load_policy(policy_ref(state.config, state.run, k), folded=True)
-    seeds = [sample_seed(seed, prompt, i) for i in range(count)]
     out.mkdir(parents=True, exist_ok=True)
     paths = []
-    for i, picture in enumerate(rollout(loaded, [prompt] * count, seeds, state.config.sampler).pictures):
-        paths.append(out / f"policy-{k:04d}-{i:02d}.png")
-        _enlarge(picture).save(paths[-1])
+    for batch, real in padded_batches([sample_seed(seed, prompt, i) for i in range(count)], state.config.sampler.batch):
+        for picture in rollout(loaded, [prompt] * len(batch), batch, state.config.sampler).pictures[:real]:
+            paths.append(out / f"policy-{k:04d}-{len(paths):02d}.png")
+            _enlarge(picture).save(paths[-1])
     return paths
 
 

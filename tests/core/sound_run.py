@@ -58,22 +58,23 @@ class SoundRun:
     changes: dict[str, Change] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, root: str) -> SoundRun:
+    def at(cls, root: str, run_id: str = "sound", **keys: object) -> SoundRun:
         """A run that is not committed yet."""
         config = parse_config(
             {
+                **keys,
                 "iterations": 2,
                 "prompts": {"prompts": 2, "samples_per_prompt": 2, "shards": 2},
                 "training": {"updates": 1},
                 "evaluation": {"every": 2, "judges": []},
             }
         )
-        return cls(RunLayout.of(root, "sound"), config)
+        return cls(RunLayout.of(root, run_id), config)
 
     def commit(self) -> str:
         """Write everything, and return the run's URI."""
         start = StartRequest(out=self.run.uri, config=self.config, base_id="sha256:base")
-        self._commit("start", start, StartResult(run="sound"), {})
+        self._commit("start", start, StartResult(run=self.run.run_id), {})
         self._step("prompts", plan.evaluation_prompts_request(self.config, self.run))
         for k in range(2):
             self._all(plan.iteration_requests(self.config, self.run, k))

@@ -148,6 +148,23 @@ def test_a_swapped_parent_is_found(sound: SoundRun) -> None:
     assert "iteration 1: its parent is p0, but iteration 0 made p1" in problems
 
 
+def test_a_start_that_did_not_make_the_parent_is_found(file_store: str) -> None:
+    """The second run starts from policy 2 of the first, p2, and claims the parent p0."""
+    first = SoundRun.at(file_store)
+    first.commit()
+    second = SoundRun.at(file_store, "second", start_adapter=first.run.training(1))
+    second.changes[second.run.training(0)] = replaced(parent_id="p2")
+    second.changes |= {second.run.sampling(0, s): replaced(policy_id="p2") for s in range(2)}
+    assert not [problem for problem in verify_run(second.commit()).problems if "the start" in problem]
+    third = SoundRun.at(file_store, "third", start_adapter=first.run.training(1))
+    assert (
+        f"iteration 0: its parent is p0, but the start {first.run.training(1)} made p2"
+        in verify_run(third.commit()).problems
+    )
+    shutil.rmtree(first.run.training(1).removeprefix("file://"))
+    assert any("the start" in p and "cannot be read" in p for p in verify_run(second.run.uri).problems)
+
+
 def test_a_missing_iteration_is_found(sound: SoundRun) -> None:
     uri = sound.commit()
     shutil.rmtree(sound.run.training(0).removeprefix("file://"))
