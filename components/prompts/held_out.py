@@ -65,9 +65,10 @@ class HeldOutPrompts:
 
 
 def _mentions(evaluation: EvaluationSet) -> Iterator[tuple[list[str], str]]:
-    for animal in evaluation.held_out.animals:
-        for form in sorted(forms(animal)):
-            yield words(form), f"the animal {animal!r}"
+    for kind, names in (("animal", evaluation.held_out.animals), ("object", evaluation.held_out.objects)):
+        for name in names:
+            for form in sorted(forms(name)):
+                yield words(form), f"the {kind} {name!r}"
     for activity in evaluation.held_out.activities:
         yield words(activity), f"the activity {activity!r}"
 

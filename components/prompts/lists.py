@@ -8,11 +8,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from components.core.config import Contract, describe
 from components.core.errors import BadRequest
-from components.prompts.wording import Prompt, compose
+from components.prompts.wording import Prompt, compose, compose_object
 
 DATA = Path(__file__).parent / "data"
 
@@ -46,16 +46,24 @@ class CountingList(Contract):
 
 
 class Block(Contract):
-    """Prompts of one split that share an activity or a number."""
+    """Prompts of one split that share an activity or a number; or objects, which do nothing and are not counted."""
 
     split: str
-    animals: tuple[str, ...]
+    animals: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
     activity: str | None = None
     count: int | None = None
 
+    @model_validator(mode="after")
+    def _is_about_one_kind(self) -> Block:
+        if bool(self.animals) == bool(self.objects) or (self.objects and (self.activity or self.count)):
+            raise ValueError(f"a block of {self.split} names either animals, or objects without activity and count")
+        return self
+
     def prompts(self) -> list[Prompt]:
-        """One prompt an animal."""
-        return [compose(animal, self.activity, self.count) for animal in self.animals]
+        """One prompt an animal or an object."""
+        animals = [compose(animal, self.activity, self.count) for animal in self.animals]
+        return animals + [compose_object(name) for name in self.objects]
 
 
 class HeldOut(Contract):
@@ -63,6 +71,7 @@ class HeldOut(Contract):
 
     animals: tuple[str, ...] = ()
     activities: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
 
 class EvaluationSet(Contract):

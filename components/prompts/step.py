@@ -1,27 +1,27 @@
 """Draw the prompts of one iteration, or lay out a whole evaluation set.
 
-Reads    frozen lists (components/prompts/data), or the user's own prompt file
+Reads    frozen lists (components/prompts/data), or the user's own prompts, frozen with the run
 Writes   prompts.jsonl, one row a picture to draw; COMMITTED.json last
 Needs    nothing: no GPU, no weights, a second
 """
 
 from __future__ import annotations
 
-from components.core import store
-from components.core.config import PromptsConfig
+from components.core import plan, store
 from components.core.contracts import PromptsRequest, PromptsResult
 from components.core.errors import BadRequest
+from components.core.opening import PROMPTS_FILE
 from components.core.records import PromptRow, dump_rows
 from components.prompts.draw import draw_prompts, evaluation_rows, training_rows
 from components.prompts.held_out import HeldOutPrompts
 from components.prompts.lists import EvaluationSet, TrainingList, list_names, load_list, spell_out
-from components.prompts.prompt_file import read_prompt_file
+from components.prompts.prompt_file import parse_prompts
 from components.prompts.wording import Prompt
 
 
 def run(request: PromptsRequest, out: store.Attempt) -> PromptsResult:
     """Choose the prompts. What training may draw is checked either way, so a leak fails before the first picture."""
-    training = training_prompts(request.prompts)
+    training = training_prompts(request)
     for name in (request.evaluation_set,) if request.evaluation_set else list_names(EvaluationSet):
         HeldOutPrompts(name, load_list(name, EvaluationSet)).refuse(training)
 
@@ -35,19 +35,25 @@ def run(request: PromptsRequest, out: store.Attempt) -> PromptsResult:
     return PromptsResult(rows=len(rows), prompts=len({row.prompt_id for row in rows}))
 
 
-def training_prompts(config: PromptsConfig) -> list[tuple[str, Prompt]]:
-    """(place, prompt) of everything that training may draw: a frozen list's, or a file's.
+def training_prompts(request: PromptsRequest) -> list[tuple[str, Prompt]]:
+    """(place, prompt) of everything that training may draw: a frozen list's, or the frozen file's.
 
-    Raises BadRequest if `train` is neither.
+    Raises BadRequest if `train` is no list, and no file was frozen under its name.
     """
-    if config.train in list_names(TrainingList):
-        return [(config.train, prompt) for prompt in spell_out(load_list(config.train, TrainingList), config.template)]
-    if all(c.isalnum() or c in "-_" for c in config.train):
+    train = request.prompts.train
+    if request.file is not None:
+        return parse_prompts(store.open_committed(request.file).read(PROMPTS_FILE), train)
+    if train in list_names(TrainingList):
+        return [(train, prompt) for prompt in spell_out(load_list(train, TrainingList), request.prompts.template)]
+    if plan.is_listed(train):
         raise BadRequest(
-            f"no training list named {config.train!r}",
+            f"no training list named {train!r}",
             hint=f"there is {', '.join(list_names(TrainingList))}; a file's name has a dot or a slash",
         )
-    return read_prompt_file(config.train)
+    raise BadRequest(
+        f"prompts.train = {train!r} is a file, and the request does not say where it is frozen",
+        hint="open a run with it: `file` is then the run's prefix",
+    )
 
 
 def lay_out(request: PromptsRequest) -> list[PromptRow]:

@@ -12,14 +12,30 @@ PLURALS = {
     "deer": "deer",
     "fish": "fish",
     "goose": "geese",
+    "jellyfish": "jellyfish",
     "moose": "moose",
     "mouse": "mice",
     "salmon": "salmon",
     "sheep": "sheep",
+    "starfish": "starfish",
     "wolf": "wolves",
 }
 """Those that the rules of `plural` do not give."""
-OTHER_PLURALS = {"octopus": ("octopi", "octopodes"), "fish": ("fishes",), "salmon": ("salmons",)}
+OTHER_FORMS = {
+    "airplane": ("aeroplane", "aeroplanes", "plane", "planes"),
+    "axe": ("ax",),
+    "couch": ("sofa", "sofas"),
+    "fish": ("fishes",),
+    "flamingo": ("flamingoes",),
+    "hippo": ("hippopotamus", "hippopotamuses", "hippopotami"),
+    "ladybug": ("ladybird", "ladybirds"),
+    "octopus": ("octopi", "octopodes"),
+    "refrigerator": ("fridge", "fridges"),
+    "rhino": ("rhinoceros", "rhinoceroses"),
+    "salmon": ("salmons",),
+    "seagull": ("gull", "gulls"),
+    "telephone": ("phone", "phones"),
+}
 """Written too, and to be understood, but never written by us."""
 SPOKEN_WITH_A_VOWEL = ("heir", "honest", "honor", "honour", "hour")
 """An hour: the h is silent."""
@@ -53,6 +69,15 @@ def compose(animal: str, activity: str | None = None, count: int | None = None) 
     return Prompt(f"{text} {activity}" if activity else text, animal, activity, count)
 
 
+def compose_object(name: str) -> Prompt:
+    """A thing by itself. It is no animal, and has no field of its own: its name is all of the text.
+
+    >>> compose_object("umbrella")
+    Prompt(text='an umbrella', animal=None, activity=None, count=None)
+    """
+    return Prompt(with_article(name))
+
+
 def with_article(noun: str) -> str:
     """
     >>> [with_article(noun) for noun in ("cat", "octopus", "hour", "unicorn")]
@@ -76,7 +101,7 @@ def forms(name: str) -> set[str]:
     >>> sorted(forms("octopus"))
     ['octopi', 'octopodes', 'octopus', 'octopuses']
     """
-    return {name, plural(name), _regular_plural(name), *OTHER_PLURALS.get(name, ())}
+    return {name, plural(name), _regular_plural(name), *OTHER_FORMS.get(name, ())}
 
 
 def slug(text: str) -> str:

@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from components.core import store
 from components.core.errors import BadRequest
 from components.prompts.held_out import HeldOutPrompts, recognise
 from components.prompts.lists import EvaluationSet, load_list
-from components.prompts.prompt_file import read_prompt_file
+from components.prompts.prompt_file import parse_prompts
 from components.prompts.wording import Prompt
 
 TINY = HeldOutPrompts("tiny-v1", load_list("tiny-v1", EvaluationSet))
 
 
-def write(directory: Path, data: bytes) -> str:
-    path = directory / "mine.txt"
-    path.write_bytes(data)
-    return str(path)
-
-
-def test_lines_are_prompts_and_blank_lines_are_none(tmp_path: Path) -> None:
-    place = write(tmp_path, "\ufeffA red  cat\r\n\r\n a tin robot, café\n".encode())
-    assert read_prompt_file(place) == [
-        (f"{place}, line 1", Prompt("A red cat", animal="cat")),
-        (f"{place}, line 3", Prompt("a tin robot, café")),
+def test_lines_are_prompts_and_blank_lines_are_none() -> None:
+    data = "\ufeffA red  cat\r\n\r\n a tin robot, café\n".encode()
+    assert parse_prompts(data, "my/mine.txt") == [
+        ("my/mine.txt, line 1", Prompt("A red cat", animal="cat")),
+        ("my/mine.txt, line 3", Prompt("a tin robot, café")),
     ]
-
-
-def test_a_file_may_lie_in_the_store(store_root: str) -> None:
-    store.create(f"{store_root}/mine.txt", b"two geese\n")
-    ((_, prompt),) = read_prompt_file(f"{store_root}/mine.txt")
-    assert prompt == Prompt("two geese", animal="goose", count=2)
-    with pytest.raises(BadRequest, match="no prompt file at"):
-        read_prompt_file(f"{store_root}/yours.txt")
 
 
 @pytest.mark.parametrize(
@@ -50,17 +33,10 @@ def test_a_file_may_lie_in_the_store(store_root: str) -> None:
         (b"a cat" * 300, r"mine\.txt, line 1: 1500 characters are more than 1000 \(is it one prompt a line\?\)"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, data: bytes, message: str) -> None:
+def test_what_is_wrong_is_said_in_one_line(data: bytes, message: str) -> None:
     with pytest.raises(BadRequest, match=message) as refused:
-        read_prompt_file(write(tmp_path, data))
+        parse_prompts(data, "mine.txt")
     assert "\n" not in str(refused.value)
-
-
-def test_no_file_and_a_directory_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(BadRequest, match="No such file"):
-        read_prompt_file(str(tmp_path / "none.txt"))
-    with pytest.raises(BadRequest, match="Is a directory"):
-        read_prompt_file(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +64,7 @@ def test_what_a_users_prompt_names(text: str, expected: tuple[str | None, str | 
         ("THE ELEPHANT'S DREAM", "the animal 'elephant'"),
         ("five octopi", "the animal 'octopus'"),
         ("three salmons", "the animal 'salmon'"),
+        ("a ladybird", "the animal 'ladybug'"),
         ("a herd of moose", "the animal 'moose'"),
         ("a cat flying the kite", "the activity 'flying a kite'"),
         ("A cat: Doing Laundry", "the activity 'doing laundry'"),
@@ -109,3 +86,24 @@ def test_a_held_out_prompt_without_a_held_out_name_is_found_too() -> None:
     some = HeldOutPrompts("some-v1", EvaluationSet.model_validate(whole))
     assert some.reason("The elephant") == "the prompt 'an elephant'"
     assert some.reason("a grey elephant") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The Umbrellas", "the object 'umbrella'"),
+        ("a cat on a sofa", "the object 'couch'"),
+        ("a hippopotamus", "the animal 'hippo'"),
+        ("a cat taking the exam", "the activity 'taking an exam'"),
+        ("a cat in a boathouse", None),
+        ("a goldfish", None),
+    ],
+)
+def test_objects_and_the_other_names_of_a_thing_are_found_too(text: str, reason: str | None) -> None:
+    real = HeldOutPrompts("animals-v1", load_list("animals-v1", EvaluationSet))
+    assert real.reason(text) == reason
+
+
+def test_an_object_is_no_animal() -> None:
+    assert recognise("Two umbrellas") == Prompt("Two umbrellas")
+    assert recognise("a rhinoceros by a table") == Prompt("a rhinoceros by a table", animal="rhino")

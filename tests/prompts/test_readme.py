@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import components.prompts
-from components.prompts.lists import EvaluationSet, load_list
+from components.prompts.lists import EvaluationSet, Template, load_list
 
 README = (Path(components.prompts.__file__).parent / "README.md").read_text()
+TEMPLATES: tuple[Template, ...] = ("animal", "activity", "counting")
 
 
 def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -22,11 +23,12 @@ def test_the_example_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert f"# {said}" in code
 
 
-@pytest.mark.parametrize("split", ["seen", "held_out_activity", "held_out_animal", "held_out"])
-def test_the_splits_are_as_large_as_it_says(split: str) -> None:
-    tiny = load_list("tiny-v1", EvaluationSet)
-    counts = [
-        Counter(s for s, _ in tiny.prompts(template))[split] or "" for template in ("animal", "activity", "counting")
-    ]
-    (row,) = re.findall(rf"\| `{split}` \|(.*?)\|(.*?)\|(.*?)\|", README)
-    assert [cell.strip() for cell in row] == [str(count) for count in counts]
+@pytest.mark.parametrize("name", ["tiny-v1", "animals-v1"])
+def test_the_splits_are_as_large_as_it_says(name: str) -> None:
+    evaluation = load_list(name, EvaluationSet)
+    sizes = [Counter(split for split, _ in evaluation.prompts(template)) for template in TEMPLATES]
+    (table,) = re.findall(rf"`{name}` is for.*?\n\n(.*?)\n\n", README, re.DOTALL)
+    rows = re.findall(r"\| `(\w+)` \|(.*?)\|(.*?)\|(.*?)\|", table)
+    assert {row[0] for row in rows} == set().union(*sizes)
+    for split, *cells in rows:
+        assert [cell.strip() for cell in cells] == [str(size[split] or "") for size in sizes], split

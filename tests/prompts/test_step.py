@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.core import plan, store
+from components.core import opening, plan, store
 from components.core.config import PromptsConfig, RunConfig
 from components.core.contracts import PromptsRequest, StepName
 from components.core.errors import BadRequest
@@ -19,7 +19,13 @@ from components.core.runner import run_request
 
 
 def request(
-    root: str, name: str = "prompts", *, iteration: int | None = 0, seeds: int = 4, **config: Any
+    root: str,
+    name: str = "prompts",
+    *,
+    iteration: int | None = 0,
+    seeds: int = 4,
+    file: str | None = None,
+    **config: Any,
 ) -> PromptsRequest:
     return PromptsRequest(
         out=f"{root}/{name}",
@@ -28,7 +34,15 @@ def request(
         iteration=iteration,
         evaluation_set="tiny-v1",
         evaluation_seeds=0 if iteration is not None else seeds,
+        file=file,
     )
+
+
+def frozen(root: str, place: Path, text: str, **config: Any) -> dict[str, Any]:
+    """A user's file, and what a request says of it once a run was opened with it."""
+    place.write_text(text)
+    run = opening.open_run(root, "own-prompts", RunConfig(prompts=PromptsConfig(train=str(place))))
+    return {"train": str(place), "file": run.uri, **config}
 
 
 def rows_of(asked: PromptsRequest) -> list[PromptRow]:
@@ -68,9 +82,18 @@ def test_the_evaluation_layout_in_full(file_store: str) -> None:
     assert [r.split for r in rows] == ["seen"] * 90 + ["held_out"] * 30
 
 
+def test_the_real_models_layout_in_full(file_store: str) -> None:
+    """140 prompts, twice each: 45 seen, 45 unseen animals, 50 objects. An object has a text and nothing else."""
+    asked = request(file_store, iteration=None, seeds=2).model_copy(update={"evaluation_set": "animals-v1"})
+    rows = rows_of(asked)
+    assert [r.split for r in rows] == ["seen"] * 90 + ["held_out"] * 90 + ["held_out_objects"] * 100
+    assert (rows[180].text, rows[-3].text) == ("an airplane", "an umbrella")
+    assert {(r.animal, r.activity, r.count) for r in rows[180:]} == {(None, None, None)}
+
+
 def test_a_list_that_is_shorter_than_an_iteration_goes_round(tmp_path: Path, file_store: str) -> None:
-    (tmp_path / "two.txt").write_text("a cat\na dog\n")
-    rows = rows_of(request(file_store, train=str(tmp_path / "two.txt"), prompts=5, samples_per_prompt=2))
+    own = frozen(file_store, tmp_path / "two.txt", "a cat\na dog\n", prompts=5, samples_per_prompt=2)
+    rows = rows_of(request(file_store, **own))
     by_text = {text: [row.index for row in rows if row.text == text] for text in ("a cat", "a dog")}
     assert sorted(by_text.values()) == [[0, 1, 2, 3], [0, 1, 2, 3, 4, 5]]
 
@@ -80,9 +103,9 @@ def test_a_held_out_animal_in_the_users_file_stops_training_and_evaluation(
     tmp_path: Path, file_store: str, iteration: int | None
 ) -> None:
     place = tmp_path / "mine.txt"
-    place.write_text("a cat\nTwo Elephants dancing\n")
+    own = frozen(file_store, place, "a cat\nTwo Elephants dancing\n")
     with pytest.raises(BadRequest) as refused:
-        run_request(StepName.PROMPTS, request(file_store, iteration=iteration, train=str(place)))
+        run_request(StepName.PROMPTS, request(file_store, iteration=iteration, **own))
     assert str(refused.value) == (
         f"{place}, line 2: 'Two Elephants dancing' would train on the animal 'elephant', which tiny-v1 holds out "
         "(remove it, or choose another evaluation.set)"
@@ -90,10 +113,39 @@ def test_a_held_out_animal_in_the_users_file_stops_training_and_evaluation(
 
 
 def test_every_set_is_minded_where_a_request_names_none(tmp_path: Path, file_store: str) -> None:
-    (tmp_path / "mine.txt").write_text("an owl\n")
-    asked = request(file_store, train=str(tmp_path / "mine.txt")).model_copy(update={"evaluation_set": None})
-    with pytest.raises(BadRequest, match="tiny-v1 holds out"):
-        run_request(StepName.PROMPTS, asked)
+    for run, (text, holder) in enumerate({"a salmon": "tiny-v1", "a hamster": "animals-v1"}.items()):
+        own = frozen(f"{file_store}/{run}", tmp_path / "mine.txt", text)
+        asked = request(f"{file_store}/{run}", **own).model_copy(update={"evaluation_set": None})
+        with pytest.raises(BadRequest, match=f"{holder} holds out"):
+            run_request(StepName.PROMPTS, asked)
+
+
+def test_a_run_goes_on_unchanged_when_the_users_file_changes_or_vanishes(tmp_path: Path, store_root: str) -> None:
+    """Iterations 0, 1 and 2 draw from the file of the opening: as it was, changed since, and gone."""
+    place, other = tmp_path / "mine.txt", tmp_path / "other.txt"
+    lines = ["a red cat", "a tin robot", "two geese"]
+    own = frozen(store_root, place, "\n".join(lines), prompts=3, samples_per_prompt=1)
+    drawn = [rows_of(request(store_root, "0", iteration=0, **own))]
+    place.write_text("a dog\n")
+    drawn.append(rows_of(request(store_root, "1", iteration=1, **own)))
+    place.unlink()
+    drawn.append(rows_of(request(store_root, "2", iteration=2, **own)))
+    assert [sorted(row.text for row in rows) for rows in drawn] == [lines] * 3
+    # another file of the same content is the same draw: nothing but the frozen bytes has a say
+    again = frozen(f"{store_root}/again", other, "\n".join(lines), prompts=3, samples_per_prompt=1)
+    assert [rows_of(request(store_root, f"again-{k}", iteration=k, **again)) for k in range(3)] == drawn
+
+
+def test_a_planned_run_reads_the_file_from_its_opening(tmp_path: Path, store_root: str) -> None:
+    place = tmp_path / "mine.txt"
+    own = frozen(store_root, place, "a tin robot\n")
+    config, run = RunConfig(prompts=PromptsConfig(train=str(place), prompts=1)), RunLayout(own["file"])
+    place.unlink()
+    asked = plan.iteration_requests(config, run, 0)["prompts"]
+    laid_out = plan.evaluation_prompts_request(config, run)
+    assert isinstance(asked, PromptsRequest)
+    assert [row.text for row in rows_of(asked)] == ["a tin robot"] * 4
+    assert rows_of(laid_out)[0].text == "a cat"
 
 
 @pytest.mark.parametrize(
@@ -101,8 +153,8 @@ def test_every_set_is_minded_where_a_request_names_none(tmp_path: Path, file_sto
     [
         ({"prompts": PromptsConfig(train="complex-animals")}, "no training list named 'complex-animals'"),
         ({"prompts": PromptsConfig(train="tiny-v1")}, "no training list named 'tiny-v1'"),
-        ({"prompts": PromptsConfig(train="no/such.txt")}, "no/such.txt cannot be read: No such file"),
-        ({"evaluation_set": "huge-v1"}, r"no evaluation list named 'huge-v1' \(there is tiny-v1\)"),
+        ({"prompts": PromptsConfig(train="my/own.txt")}, "'my/own.txt' is a file, .* does not say where it is frozen"),
+        ({"evaluation_set": "huge-v1"}, r"no evaluation list named 'huge-v1' \(there is animals-v1, tiny-v1\)"),
         ({"iteration": None, "evaluation_set": None}, "an evaluation needs evaluation_set"),
         ({"iteration": None}, "evaluation_seeds of at least 1"),
     ],

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.prompts.lists import known_animals
-from components.prompts.wording import compose, forms, plural, slug, with_article, words
+from components.prompts.lists import EvaluationSet, known_animals, load_list
+from components.prompts.wording import compose, compose_object, forms, plural, slug, with_article, words
 
 ANIMALS = {
     "cat": "cats", "dog": "dogs", "horse": "horses", "monkey": "monkeys", "rabbit": "rabbits",
@@ -21,13 +21,20 @@ ANIMALS = {
     "hedgehog": "hedgehogs", "kangaroo": "kangaroos", "elephant": "elephants", "giraffe": "giraffes",
     "penguin": "penguins", "owl": "owls", "crab": "crabs", "panda": "pandas", "donkey": "donkeys",
     "leopard": "leopards", "parrot": "parrots", "swan": "swans", "salmon": "salmon", "moose": "moose",
-    "crocodile": "crocodiles", "ladybug": "ladybugs", "octopus": "octopuses",
+    "crocodile": "crocodiles", "ladybug": "ladybugs", "octopus": "octopuses", "hippo": "hippos", "rhino": "rhinos",
+    "ostrich": "ostriches", "flamingo": "flamingos", "peacock": "peacocks", "eagle": "eagles", "pigeon": "pigeons",
+    "crow": "crows", "seagull": "seagulls", "pelican": "pelicans", "woodpecker": "woodpeckers", "seal": "seals",
+    "walrus": "walruses", "otter": "otters", "beaver": "beavers", "badger": "badgers", "skunk": "skunks",
+    "koala": "koalas", "sloth": "sloths", "armadillo": "armadillos", "meerkat": "meerkats", "hyena": "hyenas",
+    "cheetah": "cheetahs", "lemur": "lemurs", "hamster": "hamsters", "lobster": "lobsters", "jellyfish": "jellyfish",
+    "starfish": "starfish", "snail": "snails", "scorpion": "scorpions", "dragonfly": "dragonflies",
+    "grasshopper": "grasshoppers",
 }  # fmt: skip
-"""One and many."""
+"""One and many: the sixty that the tiny base knows, then those that only real models are asked for."""
 
 
-def test_the_sixty_animals_are_those_that_are_checked_here() -> None:
-    assert len(ANIMALS) == 60
+def test_every_animal_of_a_list_is_checked_here() -> None:
+    assert len(ANIMALS) == 60 + 32
     assert set(ANIMALS) == known_animals()
 
 
@@ -36,8 +43,14 @@ def test_each_animal_has_its_plural(one: str, many: str) -> None:
     assert plural(one) == many
 
 
-def test_four_of_the_sixty_take_an() -> None:
-    assert [a for a in ANIMALS if with_article(a).startswith("an ")] == ["ant", "elephant", "owl", "octopus"]
+def test_eight_of_the_animals_and_eight_of_the_objects_take_an() -> None:
+    animals = ["ant", "elephant", "owl", "octopus", "ostrich", "eagle", "otter", "armadillo"]
+    assert [a for a in ANIMALS if with_article(a).startswith("an ")] == animals
+    objects = load_list("animals-v1", EvaluationSet).held_out.objects
+    said = [compose_object(name).text for name in objects]
+    assert [text for text in said if text.startswith("an ")] == [
+        "an airplane", "an anchor", "an apple", "an axe", "an envelope", "an hourglass", "an oven", "an umbrella"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
