@@ -7,6 +7,7 @@ difference is free of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -97,7 +98,15 @@ def standard_deviation(rewards: list[float]) -> float:
     return deviation if deviation > NO_SPREAD * np.abs(values).max(initial=0.0) else 0.0
 
 
-def compare(pairs: Pairs, *, scorer: str, split: str, reference: str, evaluation: EvaluationConfig) -> ScorerComparison:
+def compare(
+    pairs: Pairs,
+    *,
+    scorer: str,
+    split: str,
+    reference: str,
+    evaluation: EvaluationConfig,
+    sampler: Literal["trained", "deployed"] = "trained",
+) -> ScorerComparison:
     """Means, paired difference and gain with their intervals.
 
     The bootstrap's seed holds the evaluation set and the split only, so that every policy, scorer and reference meets
@@ -113,6 +122,7 @@ def compare(pairs: Pairs, *, scorer: str, split: str, reference: str, evaluation
         scorer=scorer,
         split=split,
         reference=reference,
+        sampler=sampler,
         prompts=len(pairs.reference),
         pairs=sum(len(of_prompt) for of_prompt in pairs.reference),
         reference_mean=bootstrap.mean_over_prompts(pairs.reference),

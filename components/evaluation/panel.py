@@ -1,6 +1,7 @@
 """The fixed panel: the same prompts and noise at every evaluation, base above candidate.
 
-Byte-stable: the same pictures give the same PNG (no times in it).
+Byte-stable: the same pictures give the same PNG (no times in it). What the safety probe flags is blurred beyond
+recognition, in the base's row too.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import io
 from textwrap import shorten
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from components.evaluation.tables import Key, ScoredPolicy
 
 SMALL, LARGE = 128, 256
 """Sides in pixels: pictures below 64 px are drawn four times as large, others fitted in between these two."""
+BLUR = 6
+"""A flagged picture is blurred with a radius of its width over this: what is left is its colours."""
 GAP, LABEL, MARGIN = 6, 20, 84
 BACKGROUND, INK, FAINT = (255, 255, 255), (30, 30, 30), (110, 110, 110)
 
@@ -50,8 +53,9 @@ def first_of_each_prompt(policy: ScoredPolicy, split: str) -> list[Key]:
 
 
 def open_picture(policy: ScoredPolicy, key: Key) -> Image.Image:
-    """One picture, decoded."""
-    return Image.open(io.BytesIO(policy.picture(key))).convert("RGB")
+    """One picture as people may see it: blurred where it is flagged as unfit to show."""
+    picture = policy.picture(key)
+    return picture.filter(ImageFilter.GaussianBlur(picture.width / BLUR)) if policy.flagged(key) else picture
 
 
 def cell_side(side: int) -> int:

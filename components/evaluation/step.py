@@ -1,71 +1,72 @@
-"""Compare a policy with the base, and with the start of the run, over the same prompts and noise.
+"""Compare a policy with base, start and champion over the same prompts and noise, and look for signs of decay.
 
-Reads    samples.jsonl and rewards.jsonl of the shards of candidate, base and start; the panel's pictures
-Writes   comparisons.jsonl (scorer x split x reference), panel.png
+Reads    samples.jsonl and rewards.jsonl of everybody's shards; the pictures of candidate and base
+Writes   comparisons.jsonl (scorer x split x reference x sampler), signals.jsonl, panel.png
 Needs    a CPU; numpy and Pillow, no torch
 """
 
 from __future__ import annotations
 
-import logging
-
 from components.core import store
 from components.core.contracts import EvaluationRequest, EvaluationResult, ScorerComparison
 from components.core.errors import BadData
 from components.core.records import dump_rows
-from components.evaluation import panel
-from components.evaluation.paired import check_same_noise, check_same_scorers, compare, pair
-from components.evaluation.tables import ScoredPolicy, read_policy
-
-log = logging.getLogger(__name__)
+from components.evaluation import limits, panel, slices, statistics
+from components.evaluation.comparisons import Compared, compare_all, generalisation, read_deployed, read_trained
+from components.evaluation.signals.all import all_signals
+from components.evaluation.signals.evidence import Evidence
+from components.evaluation.tables import ScoredPolicy
 
 
 def run(request: EvaluationRequest, out: store.Attempt) -> EvaluationResult:
-    """Pair, compare, draw the panel.
+    """Pair, compare, hold every signal against its limits, draw the panel.
 
-    `start` is compared only where it is not the base itself. Raises BadData where pictures cannot be compared: other
-    prompts, seeds or scorers, a picture without a row, or a split on which the reward has no scored pair.
+    Raises BadData where pictures cannot be compared: other prompts, seeds or scorers, a picture without a row, or a
+    split on which the reward has no scored pair.
     """
-    scorers = (request.reward, *request.judges)
-    candidate, base = read_policy(request.candidate, scorers), read_policy(request.base, scorers)
-    references = {"base": base}
-    if request.start != request.base:
-        references["start"] = read_policy(request.start, scorers)
+    trained, deployed = read_trained(request), read_deployed(request)
+    comparisons = compare_all(trained, request) + (compare_all(deployed, request) if deployed else [])
+    evidence = _evidence(trained, request, comparisons)
+    signals = all_signals(evidence)
 
-    comparisons: list[ScorerComparison] = []
-    for name, reference in references.items():
-        comparisons += _against(name, reference, candidate, request)
     out.write("comparisons.jsonl", dump_rows(comparisons))
+    out.write("signals.jsonl", dump_rows(signals))
+    candidate, base, others = trained.candidate, trained.base, trained.references
     out.write("panel.png", panel.draw(base, candidate, policy=request.policy, columns=request.panel))
     return EvaluationResult(
         policy=request.policy,
         policy_id=candidate.policy_id,
         base_id=base.policy_id,
-        start_id=references.get("start", base).policy_id,
+        start_id=others.get("start", base).policy_id,
+        champion_id=others["champion"].policy_id if "champion" in others else None,
         comparisons=tuple(comparisons),
-        kl_to_base=_kl_to_base(candidate, base),
+        kl_to_base=evidence.kl_to_base,
+        generalisation=generalisation(comparisons, request.reward),
+        signals=signals,
+        worst=slices.worst(candidate, base, (request.reward, *request.judges)),
+        calibration=evidence.limits.label,
     )
 
 
-def _against(
-    name: str, reference: ScoredPolicy, candidate: ScoredPolicy, request: EvaluationRequest
-) -> list[ScorerComparison]:
-    """Every scorer on every split, against one reference. A judge that gave nothing on a split is left out there."""
-    check_same_noise(candidate, reference)
-    check_same_scorers(candidate, reference)
-    comparisons = []
-    for scorer in candidate.rewards:
-        for split in reference.splits:
-            pairs = pair(candidate, reference, scorer, split)
-            if pairs.reference:
-                comparisons.append(
-                    compare(pairs, scorer=scorer, split=split, reference=name, evaluation=request.evaluation)
-                )
-            elif scorer == request.reward:
-                raise BadData(f"{scorer} has no scored pair on split {split!r}: all {pairs.missing} lack a reward")
-            else:
-                log.warning("%s gave no reward to any pair of split %r: it is not compared", scorer, split)
-    return comparisons
+def _evidence(trained: Compared, request: EvaluationRequest, comparisons: list[ScorerComparison]) -> Evidence:
+    """Candidate and base with the statistics of their pictures, and the limits for this base, set and reward."""
+    candidate, base = trained.candidate, trained.base
+    ours, theirs = (statistics.table(policy.measured(statistics.of_picture)) for policy in (candidate, base))
+    return Evidence(
+        request=request,
+        candidate=candidate,
+        base=base,
+        candidate_statistics_NS=ours,
+        base_statistics_NS=theirs,
+        comparisons=comparisons,
+        kl_to_base=_kl_to_base(candidate, base),
+        limits=limits.applying(
+            request.guard.calibration,
+            base_id=base.policy_id,
+            evaluation_set=request.evaluation.set,
+            reward=request.reward,
+        ),
+    )
 
 
 def _kl_to_base(candidate: ScoredPolicy, base: ScoredPolicy) -> float:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
+
+from PIL import Image
 
 from components.core import store
 from components.core.contracts import EvaluatedPolicy, SamplingResult, ScoringRequest, Shard
@@ -12,6 +17,12 @@ from components.core.records import RewardRow, SampleRow
 
 Key = tuple[str, int]
 """(prompt id, index): names a picture across policies."""
+SAFETY = "safety"
+"""The probe that says whether a picture is fit to be shown: 1, or 0 for a flagged one."""
+READERS = 8
+"""Threads that read and measure pictures: a store answers slowly, and decoders let go of the interpreter."""
+
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
@@ -34,17 +45,27 @@ class ScoredPolicy:
         """Pictures of one split, in drawing order."""
         return [key for key, row in self.samples.items() if row.split == split]
 
-    def picture(self, key: Key) -> bytes:
-        """The PNG of one picture."""
-        return self.commits[key].read(self.samples[key].picture)
+    def picture(self, key: Key) -> Image.Image:
+        """One picture, decoded."""
+        return Image.open(io.BytesIO(self.commits[key].read(self.samples[key].picture))).convert("RGB")
+
+    def measured(self, measure: Callable[[Image.Image], Measured]) -> list[Measured]:
+        """A measure of every picture, by sorted key; no more than a few pictures are in memory at once."""
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(lambda key: measure(self.picture(key)), sorted(self.samples)))
+
+    def flagged(self, key: Key) -> bool | None:
+        """Whether the safety probe holds a picture unfit to show; None where it was not asked or did not answer."""
+        fit = self.reward(SAFETY, key) if SAFETY in self.rewards else None
+        return None if fit is None else fit < 0.5
 
     def reward(self, scorer: str, key: Key) -> float | None:
         """What a scorer gave a picture; None is missing."""
         return self.rewards[scorer][key].reward
 
 
-def read_policy(evaluated: EvaluatedPolicy, scorers: Sequence[str]) -> ScoredPolicy:
-    """Read all shards of a policy.
+def read_policy(evaluated: EvaluatedPolicy, scorers: Sequence[str], *, deployed: bool = False) -> ScoredPolicy:
+    """Read all shards of a policy, as the training's sampler drew them or as the one that ships did.
 
     Raises MissingInput if one is not committed, and BadData if they are of several policies, draw a picture twice, or
     lack the row of a picture and scorer.
@@ -53,7 +74,8 @@ def read_policy(evaluated: EvaluatedPolicy, scorers: Sequence[str]) -> ScoredPol
     samples: dict[Key, SampleRow] = {}
     commits: dict[Key, store.Committed] = {}
     rewards: dict[str, dict[Key, RewardRow]] = {scorer: {} for scorer in scorers}
-    for shard in evaluated.shards:
+    shards = evaluated.deployed if deployed else evaluated.shards
+    for shard in shards:
         drawn = store.open_committed(shard.sampling)
         policies[SamplingResult.model_validate(drawn.manifest.result).policy_id] = shard.sampling
         for row in drawn.rows("samples.jsonl", SampleRow):
@@ -65,7 +87,7 @@ def read_policy(evaluated: EvaluatedPolicy, scorers: Sequence[str]) -> ScoredPol
     if len(policies) != 1:
         raise BadData(f"an evaluation needs the pictures of one policy, and got {len(policies)}: {policies}")
     if not samples:
-        raise BadData(f"no pictures at {evaluated.shards[0].sampling}: is the evaluation set empty?")
+        raise BadData(f"no pictures at {shards[0].sampling}: is the evaluation set empty?")
     for scorer, rows in rewards.items():
         _check_complete(scorer, rows, samples)
     return ScoredPolicy(next(iter(policies)), samples, rewards, commits)

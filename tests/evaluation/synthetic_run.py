@@ -156,9 +156,10 @@ class SyntheticRun:
         for request in requests.values():
             if isinstance(request, SamplingRequest):
                 bare = request.policy.adapter is None
-                mine = np.array_split(np.arange(len(rows)), request.shards)[request.shard]
-                level, name = (0.0, "bare-base") if bare else (self.level(policy), _policy_id(policy))
-                self._draw(request, [rows[i] for i in mine], level, name)
+                wanted = [row for row in rows if request.seeds is None or row.index < request.seeds]
+                mine = np.array_split(np.arange(len(wanted)), request.shards)[request.shard]
+                level, name = (0.0, "bare-base") if bare else (self.level(policy), _policy_id(policy, bare=False))
+                self._draw(request, [wanted[i] for i in mine], level, name)
             elif isinstance(request, ScoringRequest):
                 self._score(request, self.level(policy))
         evaluation = requests["evaluation"]
@@ -269,5 +270,6 @@ def _prompt_row(animal: str, index: int, split: str) -> PromptRow:
     )
 
 
-def _policy_id(policy: int) -> str:
-    return hashlib.sha256(f"policy {policy}".encode()).hexdigest()[:16] if policy else "bare-base"
+def _policy_id(policy: int, *, bare: bool = True) -> str:
+    """Of policy k; policy 0 is the base, unless the run has a start of its own."""
+    return "bare-base" if bare and not policy else hashlib.sha256(f"policy {policy}".encode()).hexdigest()[:16]

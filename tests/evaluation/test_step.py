@@ -41,11 +41,15 @@ def test_every_scorer_on_every_split_against_the_base(store_root: str, tmp_path:
     result = run(request)
     committed = store.open_committed(request.out)
     assert tuple(committed.rows("comparisons.jsonl", ScorerComparison)) == result.comparisons
-    assert [(c.scorer, c.split, c.reference, c.prompts, c.pairs) for c in result.comparisons] == [
-        ("jpeg_incompressibility", "seen", "base", 2, 4),
-        ("jpeg_incompressibility", "held_out", "base", 1, 2),
-        ("judge", "seen", "base", 2, 4),
-        ("judge", "held_out", "base", 1, 2),
+    assert [(c.scorer, c.split, c.reference, c.sampler, c.prompts, c.pairs) for c in result.comparisons] == [
+        ("jpeg_incompressibility", "seen", "base", "trained", 2, 4),
+        ("jpeg_incompressibility", "held_out", "base", "trained", 1, 2),
+        ("judge", "seen", "base", "trained", 2, 4),
+        ("judge", "held_out", "base", "trained", 1, 2),
+        ("jpeg_incompressibility", "seen", "base", "deployed", 2, 2),
+        ("jpeg_incompressibility", "held_out", "base", "deployed", 1, 1),
+        ("judge", "seen", "base", "deployed", 2, 2),
+        ("judge", "held_out", "base", "deployed", 1, 1),
     ]
     comparison = result.comparison("jpeg_incompressibility", "seen")
     assert comparison is not None
@@ -60,14 +64,43 @@ def test_policy_0_is_the_base_and_differs_in_nothing(synthetic: SyntheticRun):
     assert {c.difference.mean for c in result.comparisons} == {0}
 
 
-def test_a_run_from_a_champion_is_compared_with_base_and_start(file_store: str, tmp_path: Path):
-    warm = SyntheticRun(
-        file_store, tmp_path / "base", seeds=2, seen=["cat", "dog"], held_out=["owl"], start_adapter="file:///champion"
+@pytest.fixture
+def warm(synthetic: SyntheticRun, tmp_path: Path) -> SyntheticRun:
+    """A run that starts from what the first iteration of another trained."""
+    synthetic.train(0)
+    start = synthetic.run.training(0)
+    return SyntheticRun(
+        synthetic.root,
+        tmp_path / "base",
+        seeds=2,
+        seen=["cat", "dog"],
+        held_out=["owl"],
+        start_adapter=start,
+        run_id="warm",
     )
+
+
+def test_a_run_from_a_champion_is_compared_with_base_start_and_champion(warm: SyntheticRun):
+    """Where the start is the champion, the champion's rows are the start's; only the base's and its ship."""
     warm.draw_and_score(0)
-    result = run(warm.draw_and_score(30))
-    assert {c.reference for c in result.comparisons} == {"base", "start"}
-    assert result.comparison("judge", "seen", "start") is not None
+    request = warm.draw_and_score(30)
+    result = run(request.model_copy(update={"champion": request.start}))
+    assert {(c.reference, c.sampler) for c in result.comparisons} == {
+        ("base", "trained"),
+        ("start", "trained"),
+        ("champion", "trained"),
+        ("base", "deployed"),
+        ("champion", "deployed"),
+    }
+    assert result.champion_id == result.start_id != result.base_id
+    start, champion = (result.comparison("judge", "seen", name) for name in ("start", "champion"))
+    assert start is not None
+    assert champion == start.model_copy(update={"reference": "champion"})
+
+
+def test_without_a_champion_none_is_named(warm: SyntheticRun):
+    warm.draw_and_score(0)
+    assert run(warm.draw_and_score(30)).champion_id is None
 
 
 def test_a_repeat_has_the_same_bytes(synthetic: SyntheticRun):
@@ -84,7 +117,7 @@ def test_a_repeat_has_the_same_bytes(synthetic: SyntheticRun):
 def test_shards_and_their_order_change_no_number(synthetic: SyntheticRun):
     synthetic.draw_and_score(0)
     request = synthetic.draw_and_score(20)
-    turned = EvaluatedPolicy(shards=tuple(reversed(request.candidate.shards)))
+    turned = request.candidate.model_copy(update={"shards": tuple(reversed(request.candidate.shards))})
     other = request.model_copy(update={"out": request.out + "-turned", "candidate": turned})
     assert run(other).comparisons == run(request).comparisons
 
