@@ -14,9 +14,10 @@ import inspect
 import json
 import logging
 import math
+import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from pydantic import JsonValue, ValidationError
 from components.core.config import RewardConfig, describe
 from components.core.contracts import canonical_json
 from components.core.errors import BadData, BadRequest, StepError
-from components.core.records import RewardRow, SampleRow
+from components.core.records import PromptRow, RewardRow, SampleRow
 from components.scoring.rewards.registry import BUILT_IN, find_reward
 from components.scoring.rewards.reward import Reward, Score
 
@@ -42,19 +43,41 @@ class Scorer:
     description: dict[str, JsonValue]
     """Name, all options and the reward's own identity: everything that decides a score."""
 
-    @property
+    _batch: dict[int, tuple[weakref.ref[Image.Image], str, Score]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What the pictures of the last batch got, by their place in memory; the pictures themselves are not kept alive."""
+
+    @cached_property
     def id(self) -> str:
         """Equal ids mean equal scores for equal pictures."""
         return f"{self.name}@{hashlib.sha256(canonical_json(self.description)).hexdigest()[:16]}"
 
     def rows(self, samples: list[SampleRow], pictures: list[Image.Image]) -> list[RewardRow]:
         """One row a picture, in order."""
-        scores = self._scores(samples, pictures)
+        scores = self._score(samples, pictures)
+        answered = zip(samples, pictures, scores, strict=True)
+        self._batch.clear()
+        self._batch.update({id(p): (weakref.ref(p), sample.sample_id, score) for sample, p, score in answered})
         return [self._row(sample, score) for sample, score in zip(samples, scores, strict=True)]
 
-    def _scores(self, samples: list[SampleRow], pictures: list[Image.Image]) -> list[Score]:
+    def scores(self, prompts: Sequence[PromptRow], pictures: Sequence[Image.Image]) -> list[Score]:
+        """One score a picture, in order, for a probe that asks another scorer.
+
+        A picture for which a row was just made is not scored again: the probe gets the very same score.
+        """
+        known = [self._known(prompt, picture) for prompt, picture in zip(prompts, pictures, strict=True)]
+        new = [i for i, score in enumerate(known) if score is None]
+        fresh = iter(self._score([prompts[i] for i in new], [pictures[i] for i in new]) if new else [])
+        return [score or next(fresh) for score in known]
+
+    def _known(self, prompt: PromptRow, picture: Image.Image) -> Score | None:
+        of, sample_id, score = self._batch.get(id(picture), (lambda: None, "", None))
+        return score if of() is picture and sample_id == prompt.sample_id else None
+
+    def _score(self, prompts: Sequence[PromptRow], pictures: list[Image.Image]) -> list[Score]:
         try:
-            answers = list(self.reward.score(pictures, list(samples)))
+            answers = list(self.reward.score(pictures, list(prompts)))
         except StepError:
             raise
         except Exception as error:

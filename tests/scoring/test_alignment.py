@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from pydantic import JsonValue
 
@@ -13,10 +14,12 @@ from components.core.config import RewardConfig
 from components.core.errors import BadRequest
 from components.core.records import PromptRow
 from components.policy.tiny.animals import ANIMALS, gallery
+from components.policy.tiny.judge import Judge as TinyClip
+from components.policy.tiny.pixels import from_pictures
 from components.prompts.wording import compose
-from components.scoring.rewards import captioners
+from components.scoring.rewards import captioners, embedded
 from components.scoring.rewards.alignment import Alignment, AlignmentOptions
-from components.scoring.rewards.judge import JudgeOptions, ZeroShotJudge
+from components.scoring.rewards.judge import JudgeOptions, TinyClassifier, ZeroShotJudge
 from components.scoring.rewards.reward import Score
 from components.scoring.rewards.text_similarity import TextSimilarity
 from components.scoring.scorer import load_scorers
@@ -193,3 +196,41 @@ def test_the_judge_names_the_animal(drawn: Drawn) -> None:
         assert score.reward == float(score.parts["named"] == row.animal)
     (unknown,) = judge.score([flat()], [prompt(None)])
     assert unknown.error == "'a teapot' names no animal that the judge knows"
+
+
+def test_the_judges_rows_carry_the_embedding_of_the_picture(drawn: Drawn) -> None:
+    """Of norm 1 and near the classifier's own; a cosine of two is right to 1e-3. An object has one too."""
+    pictures, rows = drawn
+    rows = [*rows[:-1], prompt(None)]
+    clip = TinyClip.load(embedded.directory("judge"))
+    expected_ND = torch.nn.functional.normalize(clip.model.get_image_features(from_pictures(pictures)).pooler_output)
+    scores = ZeroShotJudge(JudgeOptions()).score(pictures, rows)
+    embedding_ND = np.array([score.parts["embedding"] for score in scores])
+    assert scores[-1].reward is None
+    assert np.array_equal(embedding_ND, embedding_ND.round(4))
+    assert np.abs(embedding_ND - expected_ND.detach().numpy()).max() <= 5.1e-5
+    assert np.linalg.norm(embedding_ND, axis=1) == pytest.approx(1, abs=1e-3)
+
+
+def passes(module: torch.nn.Module) -> list[int]:
+    """Pictures of each forward pass from now on."""
+    seen: list[int] = []
+    module.register_forward_hook(lambda module, given, made: seen.append(len(made)))
+    return seen
+
+
+def test_no_picture_goes_twice_through_a_tower(drawn: Drawn) -> None:
+    """Verdict and embedding are one pass of the judge; caption and probabilities are one pass of the captioner."""
+    pictures, rows = drawn
+    classifier = TinyClassifier()
+    of_judge = passes(classifier._clip.model.visual_projection)
+    expected = classifier._clip.animal_probabilities(pictures)
+    of_judge.clear()
+    probability_NA, _ = classifier.see(pictures)
+    assert of_judge == [48]
+    assert probability_NA == pytest.approx(expected, abs=1e-6)
+    captioner = captioners.TinyCaptioner()
+    of_captioner = passes(captioner._network.animal_head)
+    captions, _, _ = captioner.recognise(pictures, "what?")
+    assert of_captioner == [48]
+    assert captions == captioner._network.caption(pictures)

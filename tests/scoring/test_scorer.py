@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,17 @@ from components.core.records import PromptRow, RewardRow, SampleRow
 from components.scoring.rewards.registry import BUILT_IN, reward_names
 from components.scoring.rewards.reward import Score
 from components.scoring.scorer import Scorer, as_score, load_scorers
+from tests.scoring.misbehaving import Misbehaving, MisbehavingOptions
 from tests.scoring.shards import flat, noise, prompts
 
 MISBEHAVING = "tests.scoring.misbehaving:Misbehaving"
 COLOURFULNESS = "tests.scoring.colourfulness:Colourfulness"
+
+
+@pytest.fixture
+def fresh() -> Scorer:
+    """A scorer that saw nothing yet."""
+    return Scorer("mine", Misbehaving(MisbehavingOptions()), {"name": "mine"})
 
 
 def scorer(name: str, **options: object) -> Scorer:
@@ -146,11 +154,32 @@ def test_a_judge_is_never_the_reward() -> None:
 
 
 def test_a_scorer_is_made_once_a_process() -> None:
-    from tests.scoring.misbehaving import Misbehaving
-
     first, again = (scorer(MISBEHAVING, behaviour="made once") for _ in range(2))
     assert first is again
     assert Misbehaving.made.count("made once") == 1
+
+
+def test_a_probe_that_asks_another_scorer_gets_the_scores_of_the_last_batch(fresh: Scorer) -> None:
+    """Pictures 0 and 2 have a row; another picture, or the same picture for another prompt, is scored."""
+    asked = [SampleRow(**row.model_dump(), seed=0, picture_sha256="") for row in prompts(3)]
+    pictures, other = [flat(), noise(), flat()], flat(colour=(9, 9, 9))
+    reward = fresh.reward
+    assert isinstance(reward, Misbehaving)
+    rows = fresh.rows(asked, pictures)
+    assert [score.reward for score in fresh.scores(asked, [pictures[0], other, pictures[2]])] == [0.25] * 3
+    assert reward.batches == [3, 1]
+    assert [score.reward for score in fresh.scores(asked[:1], pictures[1:2])] == [rows[0].reward]
+    assert reward.batches == [3, 1, 1]
+    assert fresh.scores([], []) == []
+    assert reward.batches == [3, 1, 1]
+
+
+def test_the_pictures_of_the_last_batch_are_not_kept_alive(fresh: Scorer) -> None:
+    picture = flat()
+    fresh.rows([SampleRow(**prompts(1)[0].model_dump(), seed=0, picture_sha256="")], [picture])
+    gone = weakref.ref(picture)
+    del picture
+    assert gone() is None
 
 
 def test_jpeg_needs_no_torch() -> None:

@@ -68,8 +68,7 @@ class _Product:
         return {"version": 1, "captioner": self._captioner.identity()}
 
     def score(self, pictures: list[Image.Image], prompts: list[PromptRow]) -> list[Score]:
-        captions = self._captioner.answer(pictures, self._question)
-        animal_NA, activity_NB = self._recogniser.probabilities(pictures)
+        captions, animal_NA, activity_NB = self._recogniser.recognise(pictures, self._question)
         scores = []
         for caption, prompt, p_animals, p_activities in zip(captions, prompts, animal_NA, activity_NB, strict=True):
             activity = prompt.activity or self._recogniser.no_activity

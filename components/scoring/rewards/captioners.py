@@ -14,8 +14,10 @@ from PIL import Image
 from pydantic import JsonValue
 
 from components.core.errors import BadRequest
+from components.policy.tiny.animals import Subject
 from components.policy.tiny.captioner import NO_ACTIVITY
 from components.policy.tiny.captioner import Captioner as TinyNetwork
+from components.policy.tiny.captions import caption
 from components.scoring.rewards import embedded
 
 
@@ -38,8 +40,8 @@ class Recogniser(Protocol):
     no_activity: str
     """The name among `activities` for an animal that does nothing in particular."""
 
-    def probabilities(self, pictures: list[Image.Image]) -> tuple[np.ndarray, np.ndarray]:
-        """p(animal) [N, animals] and p(activity) [N, activities]; each row sums to 1."""
+    def recognise(self, pictures: list[Image.Image], question: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """The answers, p(animal) [N, animals] and p(activity) [N, activities], from one pass; each row sums to 1."""
 
 
 class TinyCaptioner:
@@ -58,12 +60,17 @@ class TinyCaptioner:
 
     def answer(self, pictures: list[Image.Image], question: str) -> list[str]:
         """The likeliest animal and activity in words: `a cat riding a bike`."""
-        return self._network.caption(pictures)
+        captions, _, _ = self.recognise(pictures, question)
+        return captions
 
-    def probabilities(self, pictures: list[Image.Image]) -> tuple[np.ndarray, np.ndarray]:
-        """p(animal) [N, 60] and p(activity) [N, 7]."""
+    def recognise(self, pictures: list[Image.Image], question: str) -> tuple[list[str], np.ndarray, np.ndarray]:
+        """The answers, p(animal) [N, 60] and p(activity) [N, 7]."""
         animal_NA, activity_NB = self._network.probabilities(pictures)
-        return animal_NA, activity_NB
+        likeliest = zip(animal_NA.argmax(-1), activity_NB.argmax(-1), strict=True)
+        return [self._say(self.animals[a], self.activities[b]) for a, b in likeliest], animal_NA, activity_NB
+
+    def _say(self, animal: str, activity: str) -> str:
+        return caption(Subject(animal, None if activity == self.no_activity else activity))
 
 
 CAPTIONERS: dict[str, Callable[[], Captioner]] = {"tiny": TinyCaptioner}
