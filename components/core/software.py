@@ -21,10 +21,12 @@ RECORDED = {
 
 
 def versions() -> dict[str, str]:
-    """Python's version, this project's commit, and each recorded library that is imported."""
+    """Python's version, this project's commit and image, and each recorded library that is imported."""
     found = {"python": platform.python_version()}
     if commit := project_commit():
         found["ddpo"] = commit
+    if image := os.environ.get("DDPO_IMAGE"):  # the profile names the image that it starts, by its digest
+        found["image"] = image
     for module, distribution in RECORDED.items():
         if module in sys.modules:
             try:

@@ -2,102 +2,201 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from components.core.base_model import TINY
+from components.core.contracts import EvaluationResult, Signal, WorstSlice
 from components.core.tracking.labels import comparison_table, spaced
-from components.registration.lineage import Lineage, stands_on
+from components.registration.lineage import Lineage, Training, stands_on, verdict
 
 DESCRIPTION_LIMIT = 5000
 """Characters that MLflow's registry keeps of a description."""
 
+WORST = 5
+"""Prompts and words that the card names, of each scorer."""
+
 
 def model_card(lineage: Lineage) -> str:
-    """The whole card, in Markdown, with the front matter that model hubs read."""
-    parts = [_front_matter(lineage), _title(lineage), _what(lineage), _numbers(lineage), _loading(lineage)]
-    return "\n\n".join([*parts, _licence(lineage), _lineage(lineage)]) + "\n"
+    """The whole card, in Markdown, with the front matter that model hubs read. Its picture lies beside it."""
+    parts = [_front_matter(lineage), _title(lineage), _what(lineage), _picture(lineage), _numbers(lineage)]
+    parts += [_guard(lineage), _worst(lineage), _loading(lineage), _licence(lineage), _lineage(lineage)]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def version_description(lineage: Lineage) -> str:
-    """What stands on the version's page in MLflow, with the lineage where there is room for it."""
-    parts = [_what(lineage), _numbers(lineage), _loading(lineage), _licence(lineage)]
-    short, whole = (spaced("\n\n".join(p)) for p in (parts, [*parts, _lineage(lineage)]))
-    return whole if len(whole) <= DESCRIPTION_LIMIT else short[:DESCRIPTION_LIMIT]
+    """What stands on the version's page in MLflow: whole parts, the most telling first, as far as there is room."""
+    text = _what(lineage)
+    parts = [_numbers(lineage), _loading(lineage), _guard(lineage), _licence(lineage), _worst(lineage)]
+    for part in [*parts, _lineage(lineage)]:
+        longer = f"{text}\n\n{part}" if part else text
+        text = longer if len(spaced(longer)) <= DESCRIPTION_LIMIT else text
+    return spaced(text)[:DESCRIPTION_LIMIT]
 
 
 def _front_matter(lineage: Lineage) -> str:
+    tags = "[lora, ddpo, reinforcement-learning]" if lineage.training else "[ddpo]"
     return "\n".join(
         ["---", "library_name: diffusers", f"base_model: {lineage.request.base.model}", "pipeline_tag: text-to-image",
-         "tags: [lora, ddpo, reinforcement-learning]", "---"]
+         f"tags: {tags}", "---"]
     )  # fmt: skip
 
 
 def _title(lineage: Lineage) -> str:
+    if lineage.training is None:
+        return f"# {lineage.request.model}: the base"
     return f"# {lineage.request.model}: policy {lineage.request.policy} of {lineage.state.run.run_id}"
 
 
 def _what(lineage: Lineage) -> str:
-    config, request = lineage.state.config, lineage.training_request
-    lora, sampler, prompts = request.training.lora, request.sampler, config.prompts
-    base = f"`{config.base.model}`" + (f" at revision `{config.base.revision}`" if config.base.revision else "")
+    base, config = lineage.request.base, lineage.state.config
+    named = f"`{base.model}`" + (f" at revision `{base.revision}`" if base.revision else "")
+    if lineage.training is None:
+        said = f"The bare base {named}: what {lineage.request.model} falls back to. No adapter, no reward."
+        return f"{said}\n\n{_sampler_row(lineage)}"
+    lora, algorithm = lineage.training.request.training.lora, lineage.training.request.training.algorithm
     return "\n".join(
         [
-            f"A LoRA adapter for the UNet of {base} (rank {lora.rank}, alpha {lora.alpha:g}, targets: {lora.targets}), "
-            f"fine-tuned by {request.training.algorithm.upper().replace('_', '-')} to raise **{request.reward}**: "
-            f"{lineage.request.policy} iterations, {lineage.reward_queries} pictures scored.",
+            f"A LoRA adapter for the UNet of {named} (rank {lora.rank}, alpha {lora.alpha:g}, targets: {lora.targets}),"
+            f" fine-tuned by {algorithm.upper().replace('_', '-')} to raise **{lineage.training.request.reward}**: "
+            f"{lineage.request.policy} iterations, {lineage.reward_queries} pictures scored"
+            + (f", {lineage.lifetime_queries} over all warm starts." if lineage.warm_starts else "."),
             "",
-            f"- Prompts: template `{prompts.template}`, list `{prompts.train}`, "
-            f"{prompts.prompts} x {prompts.samples_per_prompt} pictures an iteration.",
-            f"- Trained at {sampler.steps} DDIM steps ({sampler.timestep_spacing} spacing), eta {sampler.eta:g}, "
-            f"guidance {sampler.guidance_scale:g}. Other settings are outside of what it was rewarded for.",
+            f"- Prompts: template `{config.prompts.template}`, list `{config.prompts.train}`, "
+            f"{config.prompts.prompts} x {config.prompts.samples_per_prompt} pictures an iteration.",
+            _sampler_row(lineage),
         ]
     )
+
+
+def _sampler_row(lineage: Lineage) -> str:
+    sampler = lineage.state.config.sampler
+    return (
+        f"- Sampler: {sampler.steps} DDIM steps ({sampler.timestep_spacing} spacing), guidance "
+        f"{sampler.guidance_scale:g}; eta {sampler.eta:g} in training, eta 0 as it ships. "
+        "Other settings are outside of what it was rewarded for."
+    )
+
+
+def _picture(lineage: Lineage) -> str:
+    if lineage.evaluation is None:
+        return ""
+    return "![Fixed prompts and noise, base above this policy](panel.png)"
 
 
 def _numbers(lineage: Lineage) -> str:
-    if lineage.evaluation is None:
+    report = lineage.evaluation
+    if report is None:
         return "## Numbers\n\nThis policy was not evaluated. Its reward in training says nothing about other prompts."
-    unseen = "Splits named `held_out` hold prompts that no training iteration used. "
-    judges = (
-        "A scorer other than the reward is a judge that training never saw: if the reward rises and a judge falls, "
-    )
-    return "\n".join(
-        ["## Numbers", "", *comparison_table(lineage.evaluation), "",
-         f"Paired over the same prompts and noise, with {lineage.state.config.evaluation.confidence:.0%} intervals. "
-         f"{unseen}{judges}the policy pays for it in something else. "
-         f"Path KL to the base: {lineage.evaluation.kl_to_base:.3f} nats."]
-    )  # fmt: skip
+    parts = ["## Numbers", "", *comparison_table(report)]
+    for title, table in _other_tables(report):
+        parts += ["", title, "", *table]
+    confidence = lineage.state.config.evaluation.confidence
+    parts += [
+        "",
+        f"Paired over the same prompts and noise, with {confidence:.0%} intervals. Splits named `held_out` hold "
+        "prompts that no training iteration used. A scorer other than the reward is a judge that training never saw: if "
+        "the reward rises and a judge falls, the policy pays for it in something else. "
+        f"Path KL to the base: {report.kl_to_base:.3f} nats." + _generalises(report),
+    ]
+    return "\n".join(parts)
+
+
+def _other_tables(report: EvaluationResult) -> list[tuple[str, list[str]]]:
+    champion = f"Against the champion of the time, policy `{report.champion_id or ''}`:"
+    tables = [
+        (champion, comparison_table(report, "champion")),
+        ("Drawn by the sampler that ships (eta 0), against the base:", comparison_table(report, sampler="deployed")),
+        ("Likewise, against the champion:", comparison_table(report, "champion", "deployed")),
+    ]
+    return [(title, table) for title, table in tables if table]
+
+
+def _generalises(report: EvaluationResult) -> str:
+    if report.generalisation is None:
+        return ""
+    return f" Held-out gain over seen gain: {report.generalisation:.2f}."
+
+
+def _guard(lineage: Lineage) -> str:
+    report = lineage.evaluation
+    if report is None or not report.signals:
+        return ""
+    level = verdict(lineage)
+    told = [s for s in report.signals if s.votes and s.level != "pass"]
+    lines = ["## Guard", "", f"Verdict on this evaluation: **{level}**. Limits: `{report.calibration}`.", ""]
+    lines += [f"- {s.level}: {s.reason}" for s in sorted(told, key=lambda s: s.level)]  # fail before warn
+    lines += [""] if told else []
+    rows = [_signal_row(signal) for signal in report.signals]
+    return "\n".join([*lines, "| signal | value | unit | warn | fail | level |", "|---|---|---|---|---|---|", *rows])
+
+
+def _signal_row(s: Signal) -> str:
+    level = s.level if s.votes else f"{s.level} (no vote)"
+    value, warn, fail = ("-" if x is None else f"{x:.3g}" for x in (s.value, s.warn, s.fail))
+    return f"| {s.name} | {value if s.value is not None else 'not available'} | {s.unit} | {warn} | {fail} | {level} |"
+
+
+def _worst(lineage: Lineage) -> str:
+    found = lineage.evaluation.worst if lineage.evaluation else ()
+    if not found:
+        return ""
+    shown: list[WorstSlice] = []
+    for scorer, kind in dict.fromkeys((w.scorer, w.kind) for w in found):
+        ours = sorted((w for w in found if (w.scorer, w.kind) == (scorer, kind)), key=lambda w: w.difference)
+        shown += ours[:WORST]
+    rows = [f"| {w.kind} | {w.name} | {w.scorer} | {w.split} | {w.difference:+.3f} | {w.pairs} |" for w in shown]
+    table = ["| kind | name | scorer | split | difference to base | pairs |", "|---|---|---|---|---|---|", *rows]
+    return "\n".join(["## Worst prompts and words", "", *table])
 
 
 def _loading(lineage: Lineage) -> str:
-    sampler, request = lineage.training_request.sampler, lineage.request
-    revision = f', revision="{request.base.revision}"' if request.base.revision else ""
-    base = "components/policy/tiny/weights" if lineage.base_place == str(TINY) else request.base.model
-    return "\n".join(
-        [
-            "## Load it",
-            "",
-            "```python",
-            "import mlflow",
-            "from diffusers import DDIMScheduler, StableDiffusionPipeline",
-            "",
-            f'adapter = mlflow.artifacts.download_artifacts("models:/{request.model}/<version>") + "/adapter_weights"',
-            f'pipe = StableDiffusionPipeline.from_pretrained("{base}"{revision})',
-            "pipe.scheduler = DDIMScheduler.from_config("
-            f'pipe.scheduler.config, timestep_spacing="{sampler.timestep_spacing}", clip_sample=False)',
-            "pipe.load_lora_weights(adapter)",
-            f"picture = pipe(prompt, num_inference_steps={sampler.steps}, guidance_scale={sampler.guidance_scale:g}, "
-            f"eta={sampler.eta:g}).images[0]",
-            "```",
-            "",
-            f'Or `mlflow.diffusers.load_model("models:/{request.model}/<version>").load_pipeline(base_model=...)`.',
-        ]
-    )
+    sampler, model = lineage.state.config.sampler, lineage.request.model
+    lines = [
+        "## Load it",
+        "",
+        "Checked file by file against what was registered, wherever mlflow, torch, diffusers and peft are:",
+        "",
+        "```python",
+        "import mlflow",
+        "",
+        f'served = mlflow.pyfunc.load_model("models:/{model}/<version>")',
+        '(png,) = served.predict({"prompt": [prompt]}, params={"seed": 0})',
+        "```",
+        "",
+        "As a pipeline of stock diffusers, unchecked:",
+        "",
+        "```python",
+        "import mlflow",
+        "from diffusers import DDIMScheduler, StableDiffusionPipeline",
+        "",
+        f'files = mlflow.artifacts.download_artifacts("models:/{model}/<version>")',
+        f"pipe = StableDiffusionPipeline.from_pretrained({_base_argument(lineage)})",
+        "pipe.scheduler = DDIMScheduler.from_config("
+        f'pipe.scheduler.config, timestep_spacing="{sampler.timestep_spacing}", clip_sample=False)',
+        *_adapter_lines(lineage.training),
+        f"picture = pipe(prompt, num_inference_steps={sampler.steps}, guidance_scale={sampler.guidance_scale:g}, "
+        "eta=0.0).images[0]",
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+def _base_argument(lineage: Lineage) -> str:
+    if Path(lineage.base_place).is_dir():
+        return 'f"{files}/base"'
+    revision = lineage.request.base.revision
+    return f'"{lineage.request.base.model}"' + (f', revision="{revision}"' if revision else "")
+
+
+def _adapter_lines(training: Training | None) -> list[str]:
+    return ['pipe.load_lora_weights(f"{files}/adapter_weights")'] if training else []
 
 
 def _licence(lineage: Lineage) -> str:
     if lineage.base_place == str(TINY):
         terms = "The base is this project's own embedded tiny policy and shares the project's licence (Apache-2.0)."
     else:
-        terms = f"The licence of `{lineage.request.base.model}` governs this adapter and its pictures: read it there."
+        terms = f"The licence of `{lineage.request.base.model}` governs this policy and its pictures: read it there."
     return f"## Licence\n\nAn adapter is a derivative of its base model. {terms}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from PIL import Image
 
 from components.core import plan, runner, store
 from components.core.config import BaseModelConfig, LoraConfig, RunConfig
@@ -20,7 +22,7 @@ from components.policy import adapter, load
 from components.policy.load import load_policy
 from components.policy.rollout import rollout
 from components.registration import registry, step
-from tests.core.campaigns import SyntheticCampaign
+from tests.core.campaigns import SyntheticCampaign, panel
 from tests.core.mlflow_database import new_database
 from tests.policy.pipelines import random_pipeline
 
@@ -117,20 +119,21 @@ def test_the_card_s_code_runs(synthetic, client):
     """Pasted from the version's page into a file, with the version's number and a prompt."""
     register(synthetic)
     description = client.get_model_version("ddpo-tiny", "1").description
-    code = description.partition("```python\n")[2].partition("```")[0].replace("<version>", "1")
+    served, stock = (
+        part.partition("```")[0].replace("<version>", "1") for part in description.split("```python\n")[1:]
+    )
     names = {"prompt": "a cat"}
-    exec(code, names)
+    exec(served, names)
+    assert Image.open(io.BytesIO(names["png"])).size == (16, 16)
+    exec(stock, names)
     assert names["picture"].size == (16, 16)
 
 
-def test_mlflow_s_own_flavours_load_it(synthetic, client, adapted):
-    """`mlflow.diffusers` gives the pipeline; `mlflow.pyfunc` a PNG a prompt, at the sampler's own settings."""
+def test_mlflow_s_own_diffusers_flavour_loads_it(synthetic, client, adapted):
+    """Unchecked, and with the base where it was when the version was made."""
     register(synthetic)
     pipe = mlflow.diffusers.load_model("models:/ddpo-tiny/1").load_pipeline(device="cpu")
     assert (predict(pipe.unet) - predict(adapted)).abs().max() <= 1e-6
-    served = mlflow.pyfunc.load_model("models:/ddpo-tiny/1")
-    pictures = served.predict({"prompt": ["a cat", "a dog"]}, params={"num_inference_steps": 2})
-    assert [picture[1:4] for picture in pictures] == [b"PNG", b"PNG"]
 
 
 def test_the_version_names_what_it_stands_on(synthetic, client, base):
@@ -155,13 +158,16 @@ def test_the_version_names_what_it_stands_on(synthetic, client, base):
     assert manifest.result["policy_id"] == "policy-2"
 
 
-def test_only_the_adapter_and_what_explains_it_is_in_the_version(synthetic, client):
+def test_what_loading_needs_is_in_the_version_and_nothing_else(synthetic, client, base):
     register(synthetic)
     root = Path(mlflow.artifacts.download_artifacts("models:/ddpo-tiny/1"))
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     weights = "adapter_weights/pytorch_lora_weights.safetensors"
-    expected = {"MLmodel", weights, "model_card.md", "python_env.yaml", "requirements.txt"}
+    expected = {"MLmodel", weights, "model_card.md", "panel.png", "python_env.yaml", "requirements.txt"}
+    expected |= {"code/ddpo_served_policy.py"}
+    expected |= {f"base/{path.relative_to(base).as_posix()}" for path in base.rglob("*") if path.is_file()}
     assert expected == set(files) - {"registered_model_meta"}  # which the download adds
+    assert (root / "panel.png").read_bytes() == panel(2)
     assert (root / weights).read_bytes() == store.open_committed(synthetic.run.training(1)).read(Path(weights).name)
 
 
@@ -176,7 +182,7 @@ def test_a_step_that_dies_before_its_commit_makes_no_second_version(synthetic, c
 
 def test_of_two_attempts_at_once_one_version_stays(synthetic, client, monkeypatch):
     """Between our search and our version another attempt makes its own; the lower number stays."""
-    search, rival = registry._versions, []
+    search, rival = registry.versions_of, []
 
     def rival_first(*query):
         found = search(*query)
@@ -185,7 +191,7 @@ def test_of_two_attempts_at_once_one_version_stays(synthetic, client, monkeypatc
             register(synthetic)
         return found
 
-    monkeypatch.setattr(registry, "_versions", rival_first)
+    monkeypatch.setattr(registry, "versions_of", rival_first)
     with store.Attempt(request_for(synthetic).out, step="registration") as attempt:
         step.run(request_for(synthetic), attempt)
     assert [v.version for v in client.search_model_versions("name = 'ddpo-tiny'")] == [1]
@@ -205,10 +211,12 @@ def test_the_card_gives_numbers_code_and_licence(synthetic, client):
     card = store.open_committed(request_for(synthetic).out).read("model_card.md").decode()
     assert "| held_out | jpeg_incompressibility | 0.800 | 0.850 | +0.050 [-0.050, +0.150] |" in card
     assert "rank 4, alpha 10, targets: all" in card
-    assert "pipe.load_lora_weights(adapter)" in card
+    assert "![Fixed prompts and noise, base above this policy](panel.png)" in card
+    assert store.open_committed(request_for(synthetic).out).read("panel.png") == panel(2)
+    assert "eta 1 in training, eta 0 as it ships" in card
     assert "## Licence" in card
     description = client.get_model_version("ddpo-tiny", "1").description
-    assert "pipe.load_lora_weights(adapter)" in description
+    assert "mlflow.pyfunc.load_model(" in description
     assert "| config_digest |" in description.replace(" &nbsp;", "")
     assert len(description) < 5000
 

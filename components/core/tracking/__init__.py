@@ -4,10 +4,12 @@
                (read)        (pure: points, tags)       (write)
 
 Nothing here decides anything, and nothing reads MLflow to learn about a run. A step commits whether MLflow is there or
-not; `project(run)` then, or a week later, leaves the same runs, tags and points, each of them once.
+not; `project(run)` then, or a week later, leaves the same runs, tags and points, each of them once. Likewise
+`project_aliases(store, model)` for the registry's `champion` and `previous`, which follow the log of promotions.
 """
 
+from components.core.tracking.aliases import AliasSummary, project_aliases
 from components.core.tracking.connection import connect
 from components.core.tracking.projection import TrackingSummary, project
 
-__all__ = ["TrackingSummary", "connect", "project"]
+__all__ = ["AliasSummary", "TrackingSummary", "connect", "project", "project_aliases"]

@@ -9,12 +9,15 @@ from datetime import datetime
 from components.core.campaign import Campaign, Decision, best_policy
 from components.core.config import RunConfig, flat
 from components.core.contracts import EvaluationResult, Interval, canonical_json
+from components.core.guard import Verdict
 from components.core.records import HELD_OUT
 from components.core.tracking.facts import IterationFacts
 
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
 PROJECTED = "ddpo.projected"
+
+LEVELS = ("pass", "warn", "fail")
 
 Identity = dict[str, str]
 """Tags that find one run of MLflow: two runs with one identity are one too many."""
@@ -56,12 +59,16 @@ def campaign_tags(state: Campaign, decision: Decision) -> dict[str, str]:
         "ddpo.iterations": str(state.iterations),
         "ddpo.progress": f"{state.next_iteration} of {state.iterations} iterations",
         "ddpo.decision": decision.reason,
+        "ddpo.guard.on_fail": state.config.guard.on_fail,
         NOTE: campaign_note(state, decision),
     }
     if state.trained:
         tags["ddpo.start_policy_id"] = state.trained[0].parent_id
         tags["ddpo.policy"] = str(state.next_iteration)
         tags["ddpo.policy_id"] = state.trained[-1].policy_id
+    if state.verdicts:
+        worst = max(state.verdicts, key=lambda verdict: LEVELS.index(verdict.level))
+        tags |= {"ddpo.verdict": worst.level, "ddpo.guard": f"policy {worst.policy}: {worst.said}"}
     if any(report.policy for report in state.reports):
         tags["ddpo.best_policy"] = str(best_policy(state))
     return tags
@@ -103,7 +110,9 @@ def campaign_note(state: Campaign, decision: Decision) -> str:
         f"Store: `{state.run.uri}`",
     ]
     if state.reports:
-        lines += ["", *comparison_table(state.reports[-1])]
+        lines += ["", *verdict_lines(state.verdicts[-1]), "", *comparison_table(state.reports[-1])]
+        if champion := comparison_table(state.reports[-1], "champion"):
+            lines += ["", *champion]
     if any(report.policy for report in state.reports):
         lines += ["", f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`)."]
     lines += ["", "Pictures of every evaluated policy, base above candidate: Artifacts, `panels/`."]
@@ -117,19 +126,30 @@ def spaced(markdown: str) -> str:
     )
 
 
-def comparison_table(report: EvaluationResult) -> list[str]:
-    """The numbers of one evaluation against the base, as a Markdown table."""
+def comparison_table(report: EvaluationResult, reference: str = "base", sampler: str = "trained") -> list[str]:
+    """The numbers of one evaluation against one reference, as a Markdown table; empty where nothing was compared."""
     rows = [
         f"| {c.split} | {c.scorer} | {c.reference_mean:.3f} | {c.candidate_mean:.3f} | {_shown(c.difference)} "
         f"| {_shown(c.gain)} | {c.prompts} x {c.pairs // max(c.prompts, 1)} |"
         for c in report.comparisons
-        if c.reference == "base"
+        if (c.reference, c.sampler) == (reference, sampler)
     ]
+    if not rows:
+        return []
     return [
-        f"| split | scorer | base | policy {report.policy} | difference | gain (sd of base) | prompts x seeds |",
+        f"| split | scorer | {reference} | policy {report.policy} | difference | gain (sd of {reference}) "
+        "| prompts x seeds |",
         "|---|---|---|---|---|---|---|",
         *rows,
     ]
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The guard's word on one policy, and why, in Markdown."""
+    said = f"Guard on policy {verdict.policy}: **{verdict.level}**"
+    return (
+        [f"{said}, {verdict.said}."] if not verdict.reasons else [f"{said}", "", *(f"- {r}" for r in verdict.reasons)]
+    )
 
 
 def milliseconds(at: datetime) -> int:
