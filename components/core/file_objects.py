@@ -11,6 +11,7 @@ import os
 import sys
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import url2pathname
 
@@ -67,6 +68,31 @@ def children(uri: str) -> list[str]:
             return sorted(name for name in os.listdir(path_of(uri)) if not name.endswith(STAGED))
     except MissingInput:
         return []
+
+
+def below(uri: str) -> Iterator[tuple[str, int, datetime]]:
+    """Every object below a prefix: its path from there, bytes, and when it was written (UTC). In no order."""
+    root = path_of(uri)
+    with _explained(uri):
+        for directory, _, names in os.walk(root):
+            for name in names:
+                path = Path(directory, name)
+                with contextlib.suppress(FileNotFoundError):  # deleted since it was listed
+                    facts = path.stat()
+                    written = datetime.fromtimestamp(facts.st_mtime, UTC)
+                    yield path.relative_to(root).as_posix(), facts.st_size, written
+
+
+def delete(uri: str) -> None:
+    """Remove an object, and the directories that it leaves empty. None there is fine."""
+    path = path_of(uri)
+    with _explained(uri):
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            try:
+                parent.rmdir()
+            except OSError:  # not empty
+                return
 
 
 def path_of(uri: str) -> Path:

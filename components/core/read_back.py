@@ -22,7 +22,7 @@ from components.core.contracts import (
     StepName,
     canonical_json,
 )
-from components.core.errors import BadData
+from components.core.errors import BadData, MissingInput
 from components.core.layout import RunLayout
 from components.core.records import PromptRow, SampleRow, load_rows
 from components.core.store import Committed
@@ -35,6 +35,7 @@ class RunContents:
     run: RunLayout
     files: int = 0
     size: int = 0
+    expired: int = 0
     problems: list[str] = field(default_factory=list)
     requests: dict[str, Request] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
@@ -78,6 +79,9 @@ class RunContents:
         with ThreadPoolExecutor(max_workers=8) as readers:  # a store answers in milliseconds; there are many files
             for name, data in zip(paths, readers.map(lambda name: _read(committed, name), paths), strict=True):
                 self.files += 1
+                if data is None:
+                    self.expired += 1
+                    continue
                 if isinstance(data, BadData):
                     self.problems.append(str(data))
                     continue
@@ -109,11 +113,14 @@ def find_commits(run_uri: str) -> tuple[list[str], int]:
     return prefixes, max(orphans, 0)
 
 
-def _read(committed: Committed, name: str) -> bytes | BadData:
+def _read(committed: Committed, name: str) -> bytes | BadData | None:
+    """A file; what is wrong with it; or None where retention removed it."""
     try:
         return committed.read(name)
     except BadData as error:
         return error
+    except MissingInput:
+        return None
 
 
 def _digest_problems(path: str, manifest: Manifest) -> Iterator[str]:

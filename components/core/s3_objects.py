@@ -13,6 +13,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -97,6 +98,22 @@ def children(uri: str) -> list[str]:
             names.update(item["Prefix"] for item in page.get("CommonPrefixes", ()))
             names.update(item["Key"] for item in page.get("Contents", ()))
     return sorted({name[len(prefix) :].rstrip("/") for name in names if name != prefix})
+
+
+def below(uri: str) -> Iterator[tuple[str, int, datetime]]:
+    """Every object below a prefix: its path from there, bytes, and when it was written (UTC). In order of keys."""
+    bucket, key = split(uri)
+    prefix = f"{key}/" if key else ""
+    with _explained(uri):
+        for page in _client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in page.get("Contents", ()):
+                yield item["Key"][len(prefix) :], item["Size"], item["LastModified"]
+
+
+def delete(uri: str) -> None:
+    """Remove an object. None there is fine."""
+    with _explained(uri):
+        _client().delete_object(**_address(uri))
 
 
 def split(uri: str) -> tuple[str, str]:

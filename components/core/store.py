@@ -11,12 +11,13 @@ semantics.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import logging
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +26,7 @@ from typing import Protocol
 from pydantic import JsonValue, ValidationError
 
 from components.core import file_objects, software
+from components.core.config import Contract
 from components.core.contracts import Cost, FileEntry, Manifest, Request, Result, canonical_json
 from components.core.errors import BadData, BadRequest, Conflict, MissingInput
 from components.core.records import Row, load_rows
@@ -33,6 +35,7 @@ log = logging.getLogger(__name__)
 
 MARKER = "COMMITTED.json"
 ATTEMPTS = "attempts"
+EXPIRED = "EXPIRED.json"
 PROBE = "probe.json"
 
 
@@ -50,6 +53,16 @@ def children(uri: str) -> list[str]:
     """Names directly below a prefix (objects and prefixes), sorted; empty if there is nothing."""
     uri = uri.rstrip("/")
     return _objects(uri).children(uri)
+
+
+def below(uri: str) -> Iterator[tuple[str, int, datetime]]:
+    """Every object below a prefix: its path from there, bytes, and when it was written (UTC)."""
+    return _objects(uri).below(uri.rstrip("/"))
+
+
+def delete(uri: str) -> None:
+    """Remove an object for good: retention's alone. None there is fine."""
+    _objects(uri).delete(uri)
 
 
 def probe(store: str) -> None:
@@ -158,12 +171,24 @@ class Committed:
         try:
             data = read(uri)
         except MissingInput:
+            if path in self.expired:
+                raise MissingInput(
+                    f"{path} of {self.prefix} has expired", hint="retention keeps evidence, not trajectories"
+                ) from None
             raise BadData(f"{uri} is gone, though its commit lists it") from None
         if len(data) != entry.bytes:
             raise BadData(f"{uri} has {len(data)} bytes, and its commit says {entry.bytes}")
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BadData(f"{uri} is corrupt: its sha256 is not that of its commit")
         return data
+
+    @functools.cached_property
+    def expired(self) -> frozenset[str]:
+        """Files of this commit that retention may have removed."""
+        try:
+            return frozenset(Expired.model_validate_json(read(f"{self.prefix}/{EXPIRED}")).files)
+        except MissingInput:
+            return frozenset()
 
     def rows(self, path: str, row_type: type[Row]) -> list[Row]:
         """Read a JSON Lines file of the commit."""
@@ -224,6 +249,13 @@ def content_digest(files: Iterable[FileEntry], result: dict[str, JsonValue]) -> 
     return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
+class Expired(Contract):
+    """EXPIRED.json: which files of a commit retention removes. Created before the first of them goes."""
+
+    files: tuple[str, ...]
+    reason: str
+
+
 class _Objects(Protocol):
     """What a store is made of; `file_objects` and `s3_objects` are it."""
 
@@ -232,6 +264,8 @@ class _Objects(Protocol):
     def flush(self, uris: Iterable[str]) -> None: ...
     def read(self, uri: str) -> bytes: ...
     def children(self, uri: str) -> list[str]: ...
+    def below(self, uri: str) -> Iterator[tuple[str, int, datetime]]: ...
+    def delete(self, uri: str) -> None: ...
 
 
 def _objects(uri: str) -> _Objects:

@@ -46,6 +46,8 @@ class Verification(Contract):
     """Policies that were trained."""
     orphans: int
     """Attempts that lost or died: harmless, and kept for retention to remove."""
+    expired: int
+    """Files that retention removed, as their commits' EXPIRED.json says."""
     problems: tuple[str, ...]
 
     @property
@@ -72,6 +74,7 @@ def verify_run(run_uri: str, progress: Progress | None = None) -> Verification:
         size=read.size,
         policies=sum(isinstance(result, TrainingResult) for result in read.results.values()),
         orphans=orphans,
+        expired=read.expired,
         problems=tuple(problems),
     )
 
