@@ -1,5 +1,6 @@
-"""Run whole campaigns and write what they reached into docs/proofs/: does it learn and generalise, and the control not?
+"""Run whole campaigns and write what they reached into docs/proofs/.
 
+Does it learn and generalise, and the control not? And does the guard end a run that goes on for too long?
 Every campaign goes through the real DAG (`ddpo run`). Numbers come from the committed evaluation reports only.
 """
 
@@ -20,6 +21,7 @@ from components.core import campaign, store
 from components.core.campaign import Campaign
 from components.core.contracts import EvaluationResult, ScorerComparison
 from components.core.layout import RunLayout
+from components.core.records import HELD_OUT
 from components.core.tracking.labels import config_digest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +37,8 @@ class Proof:
     preset: str
     scorer: str
     overrides: tuple[str, ...] = ()
+    over_long: bool = False
+    """Asked for many times more iterations than are good for the pictures: the guard must end it."""
 
 
 PROOFS = (
@@ -51,6 +55,20 @@ PROOFS = (
         ),
     ),
     Proof("alignment", "demo-alignment", "alignment"),
+    Proof(
+        "over-long-compressibility",
+        "demo-compressibility",
+        "jpeg_compressibility",
+        ("iterations=60", "evaluation.every=2"),
+        over_long=True,
+    ),
+    Proof(
+        "over-long-incompressibility",
+        "demo",
+        "jpeg_incompressibility",
+        ("iterations=150", "evaluation.every=2"),
+        over_long=True,
+    ),
 )
 
 PAGE = Template((Path(__file__).parent / "proofs.md.jinja").read_text())
@@ -105,7 +123,38 @@ def _row(proof: Proof, state: Campaign) -> dict[str, object]:
         "minutes": f"{(ended.cost.committed_at - started.cost.committed_at).total_seconds() / 60:.1f}",
         "ratio": f"{max(t.metrics['ratio_max_deviation'] for t in state.trained):.1e}",
         "kl": f"{last.kl_to_base:.1f}",
-        "splits": [_split(last, c) for c in last.comparisons if (c.scorer, c.reference) == (proof.scorer, "base")],
+        "splits": [
+            _split(last, c)
+            for c in last.comparisons
+            if (c.scorer, c.reference, c.sampler) == (proof.scorer, "base", "trained")
+        ],
+        "guard": _guard(state),
+        "over_long": proof.over_long,
+    }
+
+
+def _guard(state: Campaign) -> dict[str, object]:
+    """What the guard said of the run, and which policy it would show to people."""
+    best = campaign.best_policy(state)
+    levels = [verdict.level for verdict in state.verdicts]
+    return {
+        "asked": state.iterations,
+        "warned": levels.count("warn"),
+        "failed": levels.count("fail"),
+        "decision": campaign.decide(state).reason,
+        "best": best,
+        "history": [
+            {
+                "policy": report.policy,
+                "gain": f"{c.gain.mean:+.2f}" if (c := state.held_out(report)) else "",
+                "judge": f"{judge.candidate_mean:.2f}" if (judge := report.comparison("judge", HELD_OUT)) else "",
+                "kl": f"{report.kl_to_base:.0f}",
+                "level": verdict.level,
+                "said": verdict.said if verdict.level != "pass" else "",
+                "best": report.policy == best,
+            }
+            for report, verdict in zip(state.reports, state.verdicts, strict=True)
+        ],
     }
 
 
