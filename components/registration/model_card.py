@@ -94,8 +94,8 @@ def _numbers(lineage: Lineage) -> str:
     parts += [
         "",
         f"Paired over the same prompts and noise, with {confidence:.0%} intervals. Splits named `held_out` hold "
-        "prompts that no training iteration used. A scorer other than the reward is a judge that training never saw: if "
-        "the reward rises and a judge falls, the policy pays for it in something else. "
+        "prompts that no training iteration used. A scorer other than the reward is a judge that training never saw: "
+        "if the reward rises and a judge falls, the policy pays for it in something else. "
         f"Path KL to the base: {report.kl_to_base:.3f} nats." + _generalises(report),
     ]
     return "\n".join(parts)

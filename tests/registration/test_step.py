@@ -11,81 +11,24 @@ import mlflow
 import numpy as np
 import pytest
 import torch
-from diffusers import DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+from diffusers import DDIMScheduler, StableDiffusionPipeline
 from PIL import Image
 
-from components.core import plan, runner, store
-from components.core.config import BaseModelConfig, LoraConfig, RunConfig
-from components.core.contracts import Manifest, PolicyRef, RegistrationRequest, StepName
+from components.core import runner, store
+from components.core.config import BaseModelConfig
+from components.core.contracts import PolicyRef, StepName
 from components.core.errors import BadData, BadRequest, Unavailable
-from components.policy import adapter, load
+from components.policy import load
 from components.policy.load import load_policy
 from components.policy.rollout import rollout
 from components.registration import registry, step
-from tests.core.campaigns import SyntheticCampaign, panel
-from tests.core.mlflow_database import new_database
+from tests.core.campaigns import panel
 from tests.policy.pipelines import random_pipeline
-
-LORA = LoraConfig(rank=4, alpha=10, targets="all")
-"""alpha is not the rank, and every kind of layer has an adapter: what goes wrong silently, goes wrong here."""
-
-
-@pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return random_pipeline(tmp_path_factory.mktemp("pipeline") / "base")
-
-
-@pytest.fixture(scope="session")
-def adapted(base: Path) -> UNet2DConditionModel:
-    """The base's UNet under an adapter whose B is not zero."""
-    unet = UNet2DConditionModel.from_pretrained(base, subfolder="unet")
-    adapter.add_adapter(unet, LORA, seed=0)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in adapter.trainable(unet).items():
-            if "lora_B" in name:
-                parameter.normal_(std=0.1, generator=generator)
-    return unet
-
-
-@pytest.fixture
-def synthetic(base: Path, adapted: UNet2DConditionModel, file_store: str) -> SyntheticCampaign:
-    """Two iterations and an evaluation, with a real adapter as policy 2."""
-    config = RunConfig(iterations=2, base=BaseModelConfig(model=str(base)), training={"lora": LORA})
-    campaign = SyntheticCampaign.open(file_store, config)
-    campaign.evaluate(0)
-    for k in range(2):
-        campaign.iterate(k, adapter=adapter.save_adapter(adapted))
-    campaign.evaluate(2)
-    return campaign
-
-
-@pytest.fixture
-def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> mlflow.MlflowClient:
-    """MLflow as a step finds it: by its environment variable."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", new_database(tmp_path / "mlflow"))
-    return mlflow.MlflowClient()
-
-
-def request_for(synthetic: SyntheticCampaign, policy: int = 2, *, evaluated: bool = True) -> RegistrationRequest:
-    return plan.registration_request(synthetic.config, synthetic.run, policy, evaluated=evaluated)
-
-
-def register(synthetic: SyntheticCampaign, policy: int = 2, *, evaluated: bool = True) -> Manifest:
-    return runner.run_request(StepName.REGISTRATION, request_for(synthetic, policy, evaluated=evaluated))
+from tests.registration.registering import predict, register, request_for
 
 
 def pixels(pictures: list) -> np.ndarray:
     return np.stack([np.asarray(picture, dtype=int) for picture in pictures])
-
-
-def predict(unet: UNet2DConditionModel) -> torch.Tensor:
-    """The UNet's output on fixed noise, at a size that every layer takes part in."""
-    generator = torch.Generator().manual_seed(2)
-    shape = (2, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
-    context = torch.randn((2, 7, unet.config.cross_attention_dim), generator=generator)
-    with torch.no_grad():
-        return unet(torch.randn(shape, generator=generator), 500, context).sample
 
 
 def test_stock_diffusers_loads_what_was_trained(synthetic, client, base, adapted):
