@@ -85,6 +85,8 @@ class SyntheticRun:
     overrides: dict[str, object] = field(default_factory=dict)
     score: Callable[[str, SampleRow, float, bytes], RewardRow] | None = None
     start_adapter: str | None = None
+    champion: str | None = None
+    """Training of the model's champion, drawn beside policy 0 a quarter of the way to the end."""
 
     def __post_init__(self) -> None:
         self.base_directory.mkdir(parents=True, exist_ok=True)
@@ -146,7 +148,7 @@ class SyntheticRun:
 
     def draw_and_score(self, policy: int, *, base: bool = False) -> EvaluationRequest:
         """Commit the pictures and scores of an evaluation; returns the comparison that is then due."""
-        requests = plan.evaluation_requests(self.config, self.run, policy)
+        requests = plan.evaluation_requests(self.config, self.run, policy, champion=self.champion)
         rows = [
             _prompt_row(animal, index, split)
             for split, animals in (("seen", self.seen), ("held_out", self.held_out))
@@ -159,6 +161,8 @@ class SyntheticRun:
                 wanted = [row for row in rows if request.seeds is None or row.index < request.seeds]
                 mine = np.array_split(np.arange(len(wanted)), request.shards)[request.shard]
                 level, name = (0.0, "bare-base") if bare else (self.level(policy), _policy_id(policy, bare=False))
+                if request.policy.adapter == self.champion and not bare and self.champion != self.start_adapter:
+                    level, name = 0.25, "champion"
                 self._draw(request, [wanted[i] for i in mine], level, name)
             elif isinstance(request, ScoringRequest):
                 self._score(request, self.level(policy))

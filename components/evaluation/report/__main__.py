@@ -1,4 +1,7 @@
-"""Write a run's report: `python -m components.evaluation.report --run <run URI> --out report.html`."""
+"""Write a run's report: `python -m components.evaluation.report --run <run URI> --out report.html`.
+
+A further --run adds that run's best policy to the grid of nine animals.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ from components.evaluation.report.page import write_report
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 and the path on stdout, or the code of what is wrong and one line on stderr."""
     parser = argparse.ArgumentParser(prog="python -m components.evaluation.report", description=__doc__)
-    parser.add_argument("--run", required=True, help="URI of the run: <store>/runs/<run id>")
+    parser.add_argument(
+        "--run",
+        required=True,
+        action="append",
+        help="URI of the run: <store>/runs/<run id>; again for a run to be shown beside it",
+    )
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="HTML file to write [%(default)s]")
     parsed = parser.parse_args(arguments)
     try:
-        print(write_report(parsed.run, parsed.out))
+        print(write_report(parsed.run[0], parsed.out, others=parsed.run[1:]))
     except StepError as error:
         print(f"report: {error}", file=sys.stderr)
         return error.exit_code

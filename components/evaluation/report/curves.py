@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 
 from components.core.contracts import ScorerComparison
 from components.core.records import HELD_OUT
-from components.evaluation.report.chart import Chart, Point, Series
 from components.evaluation.report.evidence import Evidence
+from components.evaluation.report.figure import Chart, Mark, Point, Series
+from components.evaluation.report.guard_view import best_words
 from components.evaluation.report.vocabulary import percent, reward_words, split_words
 
 SEEN_COLOUR, HELD_OUT_COLOUR, OTHER_COLOURS, BATCH_COLOUR, KL_COLOUR = 1, 2, (3, 4, 5), 6, 3
+JUDGE_COLOURS = (1, 4, 3, 5)
 
 
 def colour_of(split: str, evidence: Evidence) -> int:
@@ -39,7 +41,7 @@ def diagnostics(evidence: Evidence) -> list[Chart]:
             "max |ratio − 1|",
             f"before the first update; the sampler and the trainer agree below {tolerance:g}",
             (_metric(evidence, "ratio_max_deviation"),),
-            rule=(tolerance, "limit"),
+            rules=((tolerance, "limit"),),
             small=True,
             rule_as_floor=True,
         ),
@@ -80,10 +82,10 @@ def _gain(evidence: Evidence) -> Chart:
     return Chart(
         "Paired gain over the base",
         f"in sd of the base's pictures, same prompts and noise, {level} interval",
-        tuple(_by_split(evidence, evidence.reward, lambda c: (c.gain.mean, c.gain.low, c.gain.high)))
+        tuple(_by_split(evidence, evidence.reward, _gained))
         if evidence.newest  # the base has no gain over itself
         else (),
-        rule=(0.0, "base"),
+        rules=((0.0, "base"),),
     )
 
 
@@ -110,7 +112,7 @@ def _kl(evidence: Evidence) -> Chart:
         "Distance to the base",
         "KL along the denoising path, in nats",
         (_metric(evidence, "kl_to_base", "training"), Series("evaluation", KL_COLOUR, evaluated, measured=True)),
-        rule=(0.0, "base"),
+        rules=((0.0, "base"),),
     )
 
 
@@ -124,3 +126,69 @@ def _by_split(
             for facts, comparison in evidence.compared(scorer, split)
         )
         yield Series(split_words(split).name, colour_of(split, evidence), points, measured=True)
+
+
+def over_optimisation(evidence: Evidence) -> tuple[tuple[Chart, ...], tuple[Mark, ...]]:
+    """Held-out gain of the reward above what the judges keep of their base score, and what is marked on both.
+
+    A judge's score is shown as a share of the base's, which is the unit of the guard's limits; a judge whose base score
+    is not above 0 has no such share, and is left out.
+    """
+    if not evidence.newest:
+        return (), ()
+    gains = Chart(
+        "Held-out gain of the reward",
+        "",
+        (_over(evidence, evidence.reward, "reward", HELD_OUT_COLOUR, _gained),),
+        rules=((0.0, "base"),),
+        axis="gain, sd of the base",
+    )
+    limits = evidence.campaign.config.guard
+    kept = Chart(
+        "Judges' held-out score, share of the base's",
+        "",
+        tuple(
+            _over(evidence, judge, judge.replace("_", " "), JUDGE_COLOURS[number % len(JUDGE_COLOURS)], _kept)
+            for number, judge in enumerate(evidence.judges)
+            if all(c.reference_mean > 0 for _, c in evidence.compared(judge, HELD_OUT))
+        ),
+        rules=((1 - limits.judge_warn, "guard warns"), (1 - limits.judge_fail, "guard fails")),
+        percent=True,
+        axis="judges, share of base",
+    )
+    return tuple(chart for chart in (gains, kept) if not chart.is_empty), _marks(evidence)
+
+
+def _over(
+    evidence: Evidence,
+    scorer: str,
+    name: str,
+    colour: int,
+    measure: Callable[[ScorerComparison], tuple[float, float, float]],
+) -> Series:
+    found = evidence.compared(scorer, HELD_OUT)
+    points = tuple(Point(evidence.queries(facts.result.policy), *measure(c)) for facts, c in found)
+    return Series(name, colour, points, measured=True)
+
+
+def _gained(c: ScorerComparison) -> tuple[float, float, float]:
+    return c.gain.mean, c.gain.low, c.gain.high
+
+
+def _kept(c: ScorerComparison) -> tuple[float, float, float]:
+    whole = c.reference_mean
+    return c.candidate_mean / whole, (whole + c.difference.low) / whole, (whole + c.difference.high) / whole
+
+
+def _marks(evidence: Evidence) -> tuple[Mark, ...]:
+    turn, failed, best = evidence.turning_point, evidence.failed, evidence.best
+    found = [
+        ("turning point", turn.policy if turn else None, "mixed"),
+        ("guard failed", failed.policy if failed else None, "bad"),
+        (best_words(evidence), best or None, "good"),
+    ]
+    return tuple(
+        Mark(evidence.queries(policy), f"{name}: policy {policy}", colour)
+        for name, policy, colour in found
+        if policy is not None
+    )

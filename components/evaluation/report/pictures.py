@@ -1,109 +1,56 @@
-"""Before and after: the same prompt, the same noise, base beside candidate."""
+"""Pictures as they stand on the page: enlarged, as JPEG, and blurred where the safety probe flagged them.
+
+The blur is in the pixels, not in the style sheet: the page does not hold what it does not show.
+"""
 
 from __future__ import annotations
 
 import base64
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from components.core.errors import BadData, MissingInput
 from components.evaluation import panel
-from components.evaluation.report.evidence import Evidence
-from components.evaluation.report.vocabulary import DASH, SPACE, digits_for, reward_words, signed
 from components.evaluation.tables import Key, ScoredPolicy
 
-A_SPLIT = 15
-"""Pictures shown of a split: spread evenly over its prompts, the first seed of each, never chosen by result."""
+log = logging.getLogger(__name__)
+
 SIDE = 160
 """Pixels of a picture on the page; shown smaller, so that it stays sharp on a dense screen."""
-
-RIGHT_OR_WRONG: dict[float | None, str] = {1.0: "✓", 0.0: "✗"}
-"""A judge's reward as a mark; what is missing, or neither, is a dash."""
+BOX = (255, 0, 200)
+"""Colour of a box around text: rare in photographs."""
 
 Item = TypeVar("Item")
+Boxes = Sequence[tuple[float, float, float, float]]
+"""Left, top, right, bottom in pixels of the picture."""
 
 
 @dataclass(frozen=True)
-class Twin:
-    """One prompt, before and after."""
+class Picture:
+    """One picture of the page."""
 
-    caption: str
-    before: str
-    """As a data: URI."""
-    after: str | None
-    change: str
-    rose: bool | None
-    """None where the reward did not change, or is not known."""
-    judge: str
-    """What the first judge said before and after, where it says right or wrong."""
+    src: str | None
+    """As a data: URI; None if the store has it no longer."""
+    alt: str
+    blurred: bool = False
 
 
-@dataclass(frozen=True)
-class Gallery:
-    """The pictures of one split."""
-
-    split: str
-    twins: tuple[Twin, ...]
-    prompts: int
-    rose: int
-    """Pictures of the whole split whose reward rose."""
-    pairs: int
-
-
-def galleries(evidence: Evidence) -> list[Gallery]:
-    """A gallery a split; without a trained policy, the base's pictures alone; without an evaluation, none."""
-    if evidence.base is None:
-        return []
-    return [_gallery(evidence.base, evidence.candidate, split, evidence) for split in evidence.splits]
-
-
-def _gallery(base: ScoredPolicy, candidate: ScoredPolicy | None, split: str, evidence: Evidence) -> Gallery:
-    firsts = panel.first_of_each_prompt(base, split)
-    changes = [_change(base, candidate, evidence.reward, key) for key in base.keys_of(split)]
-    known = [change for change in changes if change is not None]
-    return Gallery(
-        split=split,
-        twins=tuple(_twin(base, candidate, key, evidence) for key in spread(firsts, A_SPLIT)),
-        prompts=len(firsts),
-        rose=sum(change > 0 for change in known),
-        pairs=len(known),
-    )
-
-
-def _twin(base: ScoredPolicy, candidate: ScoredPolicy | None, key: Key, evidence: Evidence) -> Twin:
-    change = _change(base, candidate, evidence.reward, key)
-    unit, digits = reward_words(evidence.reward).unit, digits_for(_spread_of_base(evidence, base.samples[key].split))
-    return Twin(
-        caption=base.samples[key].text,
-        before=_data_uri(panel.open_picture(base, key)),
-        after=_data_uri(panel.open_picture(candidate, key)) if candidate else None,
-        change=DASH if change is None else f"{signed(change, digits)}{SPACE}{unit}".strip(),
-        rose=change > 0 if change else None,
-        judge=_judged(base, candidate, evidence.judges, key),
-    )
-
-
-def _change(base: ScoredPolicy, candidate: ScoredPolicy | None, reward: str, key: Key) -> float | None:
-    """The picture's own reward change; None where one of the two has no reward."""
-    if candidate is None:
-        return None
-    before, after = base.reward(reward, key), candidate.reward(reward, key)
-    return None if before is None or after is None else after - before
-
-
-def _spread_of_base(evidence: Evidence, split: str) -> float:
-    comparison = evidence.evaluations[-1].result.comparison(evidence.reward, split)
-    return comparison.reference_std if comparison else 0.0
-
-
-def _judged(base: ScoredPolicy, candidate: ScoredPolicy | None, judges: list[str], key: Key) -> str:
-    if not judges:
-        return ""
-    verdicts = [policy.reward(judges[0], key) for policy in (base, candidate) if policy is not None]
-    return " → ".join(RIGHT_OR_WRONG.get(verdict, DASH) for verdict in verdicts)
+def shown(policy: ScoredPolicy, key: Key, who: str, *, side: int = SIDE, boxes: Boxes = ()) -> Picture:
+    """A policy's picture. `who` says in the alternative text whose it is."""
+    alt = f"{policy.samples[key].text}, {who}"
+    try:
+        picture = panel.open_picture(policy, key)
+    except (MissingInput, BadData) as gone:
+        log.warning("a picture is not shown: %s", gone)
+        return Picture(None, f"{alt}: not in the store")
+    if policy.flagged(key):
+        return Picture(_data_uri(panel.fitted(picture, side)), f"{alt}: blurred, the safety probe flagged it", True)
+    return Picture(_data_uri(_boxed(panel.fitted(picture, side), boxes, side / picture.width)), alt)
 
 
 def spread(items: Sequence[Item], count: int) -> list[Item]:
@@ -117,8 +64,15 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[number * len(items) // count] for number in range(count)]
 
 
+def _boxed(picture: Image.Image, boxes: Boxes, scale: float) -> Image.Image:
+    ink = ImageDraw.Draw(picture)
+    for left, top, right, bottom in boxes:
+        ink.rectangle((left * scale, top * scale, right * scale, bottom * scale), outline=BOX, width=2)
+    return picture
+
+
 def _data_uri(picture: Image.Image) -> str:
     """JPEG without chroma subsampling: a tenth of a PNG, and no difference to the eye. Rewards were of the PNG."""
     buffer = io.BytesIO()
-    panel.fitted(picture, SIDE).save(buffer, "JPEG", quality=90, subsampling=0)
+    picture.save(buffer, "JPEG", quality=90, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -55,6 +55,26 @@ def verdict(evidence: Evidence) -> Verdict:
     return Verdict(tone, said, (*sentences, *_behind(evidence, policy)), _tiles(evidence, rewards, judged))
 
 
+def turning_words(evidence: Evidence) -> str:
+    """Where the run turned, in a sentence; or that it did not, and what that says."""
+    if evidence.newest is None:
+        return "Not run: no trained policy has been evaluated."
+    if not evidence.judges:
+        return "No judge looked on, so that nothing can be said about what the reward cost."
+    turn = evidence.turning_point
+    if turn is None:
+        return (
+            "No turning point: up to the newest evaluation no judge stays significantly below the base on held-out "
+            "prompts while the reward rises."
+        )
+    who = _listed([f"the {_name(judge)}" for judge in turn.judges])
+    said = (
+        f"The turning point is policy {turn.policy}, after {evidence.queries(turn.policy):,} reward queries: from "
+        f"there on {who} lost significantly against the base on held-out prompts, while the reward still rose."
+    )
+    return said if turn.confirmed else f"{said} It is the newest evaluation: the next one may take it back."
+
+
 def _not_yet(evidence: Evidence) -> Verdict:
     trained = len(evidence.iterations)
     tiles = (Tile("reward queries", f"{evidence.campaign.reward_queries:,}", f"{trained} iterations"),)

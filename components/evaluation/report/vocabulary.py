@@ -30,6 +30,15 @@ SPLITS = {
     "held_out": Words("held-out", "", "prompts of which training saw no part"),
     "held_out_animal": Words("held-out animal", "", "animals that training never drew, in its activities"),
     "held_out_activity": Words("held-out activity", "", "training's animals, in activities it never drew"),
+    "held_out_both": Words("held-out animal and activity", "", "neither the animal nor the activity was drawn"),
+    "objects": Words("objects", "", "everyday objects, of which training drew none"),
+    "counting": Words("counting", "", "a number of animals"),
+}
+
+SIGNALS = {
+    "kl_to_base": "distance to the base",
+    "lifetime_queries": "reward queries in all",
+    "statistic": "picture statistic",
 }
 
 DASH, MINUS, SPACE = "–", "\u2212", "\u00a0"
@@ -44,6 +53,31 @@ def reward_words(scorer: str) -> Words:
 def split_words(split: str) -> Words:
     """Words of a split."""
     return SPLITS.get(split, Words(split.replace("_", " "), "", f"the split {split}"))
+
+
+def signal_words(name: str) -> str:
+    """A signal's name for people.
+
+    >>> signal_words("judge_loss:aesthetic_score"), signal_words("kl_to_base")
+    ('judge loss: aesthetic score', 'distance to the base')
+    """
+    kind, _, which = name.partition(":")
+    said = SIGNALS.get(kind, kind.replace("_", " "))
+    return f"{said}: {which.replace('_', ' ')}" if which else said
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value without its unit, except that a share is in percent; a dash for one that is not there.
+
+    >>> [quantity(*q).replace(SPACE, " ") for q in ((0.35, "share of the base's"), (1234.5, "nats"), (None, "sd"))]
+    ['35 %', '1,234', '–']
+    """
+    if value is None:
+        return DASH
+    if unit.startswith("share"):
+        return f"{value * 100:.3g}{SPACE}%".replace("-", MINUS)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", MINUS)
 
 
 def signed(value: float, digits: int = 2) -> str:
