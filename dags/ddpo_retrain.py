@@ -1,4 +1,4 @@
-"""A whole campaign: open the run, evaluate where it starts, trigger iteration 0, and wait for the end."""
+"""A whole campaign: is there a reason, open the run, evaluate its start, trigger iteration 0, wait for the end."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from airflow.sdk import TriggerRule, dag
 
 from components.core.contracts import StepName
 from dags.pipeline import tasks
+from dags.pipeline.callbacks import FailureNotifier, deadline
+from dags.pipeline.dag_names import ITERATION_DAG
 from dags.pipeline.forms import RETRAIN_FORM
+from dags.pipeline.retrain_tasks import open_run
 from dags.pipeline.runbooks import RETRAIN_RUNBOOK
-from dags.pipeline.steps import step_task
+from dags.pipeline.steps import RETRY_DELAY, step_task
+from dags.pipeline.waiting import WaitForTheEnd
 
 
 @dag(
@@ -22,25 +26,33 @@ from dags.pipeline.steps import step_task
     max_active_runs=4,
     params=RETRAIN_FORM,
     doc_md=RETRAIN_RUNBOOK,
+    deadline=deadline(),
+    on_failure_callback=FailureNotifier(),
     tags=["ddpo"],
 )
 def ddpo_retrain() -> None:
     """Open a run and see it to its end."""
-    opened = tasks.open_run()
+    opened = open_run()
     prompts = step_task(StepName.PROMPTS, opened["prompts"], task_id="evaluation_prompts")
     shards = tasks.sample_and_score.override(group_id="baseline_shards").expand_kwargs(opened)
     baseline = step_task(StepName.EVALUATION, opened["evaluation"], task_id="baseline")
     track = tasks.track(opened["run"])
     trigger_first = TriggerDagRunOperator(
         task_id="trigger_first",
-        trigger_dag_id=tasks.ITERATION_DAG,
+        trigger_dag_id=ITERATION_DAG,
         trigger_run_id=opened["run_id"],
         conf=opened["conf"],
         logical_date=None,
         skip_when_already_exists=True,
-        trigger_rule=TriggerRule.NONE_FAILED,  # whether MLflow was there or not
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # whether MLflow was there or not
     )
-    wait = tasks.wait_for_the_end(opened["run"])
+    wait = WaitForTheEnd(
+        task_id="wait_for_the_end",
+        run=opened["run"],
+        retries=3,
+        retry_delay=RETRY_DELAY,
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # iteration 0 may be there: its trigger is skipped then
+    )
     prompts >> shards >> baseline >> track >> trigger_first >> wait
 
 

@@ -15,9 +15,12 @@ import sys
 from pathlib import Path
 
 from components.core.deployment import Deployment
+from dags.pipeline.dag_names import OWN_STORE_VARIABLE
 
 DAGS = Path(__file__).resolve().parents[1]
 KEYS = ("AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__API__SECRET_KEY", "AIRFLOW__CORE__FERNET_KEY")
+OWN_STORE = "store"
+"""File beside the database that names the store which this Airflow served first: the one that needs no hash."""
 MIGRATED = "migrated"
 """File beside the database that names the Airflow version it was migrated to."""
 
@@ -27,6 +30,7 @@ def settings(places: Deployment) -> dict[str, str]:
     home = places.airflow_home
     return {
         **places.environment(),
+        OWN_STORE_VARIABLE: own_store(places),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
@@ -52,17 +56,20 @@ def configure(places: Deployment, **more: str) -> None:
     os.environ.update(settings(places) | keys(places) | more)
 
 
+def own_store(places: Deployment) -> str:
+    """URI of the first store that this Airflow served."""
+    file = places.airflow_home / OWN_STORE
+    if not file.is_file():
+        _write_once(file, places.store)
+    return file.read_text(encoding="utf-8").strip()
+
+
 def keys(places: Deployment) -> dict[str, str]:
     """Keys that all services must share. Left to Airflow, services that start together each make their own."""
     file = places.airflow_home / "keys.json"
     if not file.is_file():
         made = {name: base64.urlsafe_b64encode(os.urandom(32)).decode() for name in KEYS}
-        staged = file.with_name(f"{file.name}.{os.getpid()}")
-        staged.touch(mode=0o600)
-        staged.write_text(json.dumps(made), encoding="utf-8")
-        with contextlib.suppress(FileExistsError):
-            os.link(staged, file)
-        staged.unlink()
+        _write_once(file, json.dumps(made))
     shared: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return shared
 
@@ -77,3 +84,13 @@ def migrate(places: Deployment) -> None:
 
     upgradedb()
     marker.write_text(version, encoding="utf-8")
+
+
+def _write_once(file: Path, text: str) -> None:
+    """Make a private file, whole; whoever is first, wins."""
+    staged = file.with_name(f"{file.name}.{os.getpid()}")
+    staged.touch(mode=0o600)
+    staged.write_text(text, encoding="utf-8")
+    with contextlib.suppress(FileExistsError):
+        os.link(staged, file)
+    staged.unlink()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typer.core import TyperGroup
 
 from components.core import deployment
 from components.core.errors import StepError
+from dags.pipeline.redaction import redacted, redacted_traceback
 
 UNEXPECTED = 70
 
@@ -40,7 +40,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except StepError as error:
             if ctx.params.get("debug"):
-                traceback.print_exc()
+                print(redacted_traceback(error), file=sys.stderr)
             fail(str(error), error.exit_code)
         except KeyboardInterrupt:
             fail("interrupted", 130)
@@ -48,13 +48,13 @@ class Commands(TyperGroup):
             if isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise  # typer's own: a usage error, or the end
             if ctx.params.get("debug"):
-                traceback.print_exc()
+                print(redacted_traceback(error), file=sys.stderr)
             fail(f"{type(error).__name__}: {_first_line(error)} (unexpected; {_kept(error)})", UNEXPECTED)
 
 
 def fail(message: str, code: int) -> None:
     """One line on stderr, and the end."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
+    print(f"error: {redacted(message)}", file=sys.stderr, flush=True)
     raise typer.Exit(code)
 
 
@@ -69,8 +69,7 @@ def _kept(error: Exception) -> str:
         directory.mkdir(parents=True, exist_ok=True)
         path = directory / f"ddpo-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
         with Path(path).open("w", encoding="utf-8") as file:
-            file.write(f"{' '.join(sys.argv)}\n\n")
-            traceback.print_exception(error, file=file)
+            file.write(f"{redacted(' '.join(sys.argv))}\n\n{redacted_traceback(error)}")
     except (OSError, StepError) as problem:
         return f"--debug shows more, and no log could be written: {problem}"
     return f"its traceback is in {path}; --debug shows it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -18,6 +17,7 @@ from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import delete, select, update
 
 from components.core.deployment import Deployment
+from components.core.layout import RunLayout
 from dags.pipeline import locks
 from dags.pipeline.steps import POOLS
 
@@ -67,22 +67,23 @@ def end(dag_id: str, run_id: str) -> None:
 def end_abandoned(places: Deployment) -> None:
     """Fail the unfinished runs of drivers that are gone: killed, or the power failed. No scheduler may take them up."""
     with create_session() as session:
-        query = select(DagRun.dag_id, DagRun.run_id).where(
+        query = select(DagRun.dag_id, DagRun.run_id, DagRun.conf).where(
             DagRun.state.in_(UNFINISHED), DagRun.triggered_by == DagRunTriggeredByType.TEST
         )
-        left = [(dag_id, run_id) for dag_id, run_id in session.execute(query)]
-    for dag_id, run_id in left:
-        if not locks.held(campaign_of(run_id), places):
+        left = [(dag_id, run_id, conf) for dag_id, run_id, conf in session.execute(query)]
+    for dag_id, run_id, conf in left:
+        if not locks.held(campaign_of(conf), places):
             end(dag_id, run_id)
 
 
-def campaign_of(run_id: str) -> str:
-    """Run that a DAG run belongs to.
+def campaign_of(conf: dict[str, Any] | None) -> RunLayout:
+    """Run that a DAG run belongs to, by what the driver gave it.
 
-    >>> campaign_of("demo-it-0007"), campaign_of("demo")
-    ('demo', 'demo')
+    >>> campaign_of({"run": "file:///store/runs/demo", "iteration": 7}).run_id
+    'demo'
     """
-    return re.sub(r"-it-\d{4,}$", "", run_id)
+    given = conf or {}
+    return RunLayout(str(given.get("run") or given.get("run_id") or "").rstrip("/"))
 
 
 def make_pools() -> None:

@@ -15,7 +15,7 @@ from dags.pipeline.progress import COLUMNS, WIDTHS, Row, rows
 def line(cells: tuple[str, ...]) -> str:
     """One line of the table.
 
-    >>> line(("start", "0", "1.082 ± 0.051", "", "0.78", "", ""))
+    >>> line(("start", "0", "1.082 ± 0.051", "", "0.78", "", "", ""))
     '    start        0      1.082 ± 0.051                          0.78'
     """
     return "  ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()

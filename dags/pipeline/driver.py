@@ -1,8 +1,9 @@
 """`ddpo run`: drive the real DAGs on this machine, without a server, in one warm process.
 
 `dag.test()` runs a DAG's tasks one after another. The tasks that hand over to the scheduler (trigger the next run,
-wait) are marked done instead, and this loop takes their place: it asks the store what comes next, as `decide` does.
-Each DAG run has the id that the scheduler would give it, so that `make up` shows the same runs with their logs.
+wait) are marked done instead, and this loop takes their place: it asks the store what comes next, as `decide` does. At
+the end it promotes, where the config leaves that to the gates; a person is never waited for. Each DAG run has the id
+that the scheduler would give it, so that `make up` shows the same runs with their logs.
 """
 
 from __future__ import annotations
@@ -12,18 +13,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.core import campaign, store
+from components.core.campaign import Campaign
 from components.core.deployment import Deployment
 from components.core.errors import Conflict, StepError
 from components.core.layout import RunLayout
-from dags.pipeline import airflow_home, locks, services
+from components.core.plan import evaluation_due
+from dags.pipeline import airflow_home, locks, promotions, services
+from dags.pipeline.dag_names import (
+    ITERATION_DAG,
+    PROMOTE_DAG,
+    RETRAIN_DAG,
+    campaign_name,
+    iteration_run_id,
+    promotion_run_id,
+)
 from dags.pipeline.display import Display
 from dags.pipeline.diverted import Diverted
 
 if TYPE_CHECKING:
     from dags.pipeline.task_listener import FailedTask, TaskListener
 
-HANDED_OVER = "trigger_first|trigger_next|wait_for_the_end"
+HANDED_OVER = "trigger_first|trigger_next|trigger_promote|wait_for_the_end"
 """Tasks that the scheduler would act on; here this module does."""
+REPORTED = "report"
+"""The task that the last iteration has done just before the promotion."""
 
 
 def drive(run: RunLayout, places: Deployment) -> None:
@@ -36,7 +49,7 @@ def drive(run: RunLayout, places: Deployment) -> None:
             f"Airflow's services are up at {running.urls['Airflow']}, and its scheduler would run the same tasks",
             hint="trigger ddpo_retrain there, or `ddpo down` first",
         )
-    with locks.alone(run.run_id, places), Diverted(log_path(run, places)) as output:
+    with locks.alone(run, places), Diverted(log_path(run, places)) as output:
         state = campaign.load(run)
         with Display(output.terminal, state.iterations) as display:
             _Driver(run, places, output, display).drive()
@@ -44,7 +57,7 @@ def drive(run: RunLayout, places: Deployment) -> None:
 
 def log_path(run: RunLayout, places: Deployment) -> Path:
     """Everything that is not a task's own log: Airflow's messages, and tracebacks."""
-    return places.logs / f"run-{run.run_id}.log"
+    return places.logs / f"run-{campaign_name(run)}.log"
 
 
 class _Driver:
@@ -55,40 +68,51 @@ class _Driver:
         self.display = display
         airflow_home.configure(places, AIRFLOW__LOGGING__JSON_LOGS="True", DDPO_STEPS="in-process")
         airflow_home.migrate(places)
-        from dags.pipeline import dag_runs, tasks
+        from dags.pipeline import dag_runs
         from dags.pipeline.task_listener import TaskListener
 
         dag_runs.end_abandoned(places)
-        self.dag_runs, self.tasks = dag_runs, tasks
+        self.dag_runs = dag_runs
         self.listener: TaskListener = TaskListener(output, display.doing, self._retried)
 
     def drive(self) -> None:
-        """Baseline, iterations, end."""
+        """Baseline, iterations, promotion."""
         with self.dag_runs.listening(self.listener):
             self._baseline()
             self.display.update(campaign.load(self.run))
             while (k := self._next_iteration()) is not None:
-                self._dag_run("ddpo_iteration", self.tasks.iteration_run_id(self.run, k), {"iteration": k})
+                self._dag_run(ITERATION_DAG, iteration_run_id(self.run, k), {"iteration": k})
                 self.display.update(campaign.load(self.run))
+            self._promote()
 
     def _baseline(self) -> None:
         # The store decides: Airflow may remember a run of this name in another store, or in one that is gone.
-        whole = store.find(self.run.report(0)) is not None
-        if not whole or not self.dag_runs.succeeded("ddpo_retrain", self.run.run_id):
-            self._dag_run("ddpo_retrain", self.run.run_id, {"preset": None, "run_id": self.run.uri})
+        whole, name = store.find(self.run.report(0)) is not None, campaign_name(self.run)
+        if not whole or not self.dag_runs.succeeded(RETRAIN_DAG, name):
+            self._dag_run(RETRAIN_DAG, name, {"preset": None, "run_id": self.run.uri})
 
     def _next_iteration(self) -> int | None:
         """The first iteration whose DAG run has not gone through, though its training may be committed."""
         state = campaign.load(self.run)
         newest = state.next_iteration - 1
-        if newest >= 0 and not self.dag_runs.succeeded("ddpo_iteration", self.tasks.iteration_run_id(self.run, newest)):
+        done = newest < 0 or self.dag_runs.succeeded(ITERATION_DAG, iteration_run_id(self.run, newest))
+        if not done or not newest_is_whole(state):
             return newest
         return campaign.decide(state).next_iteration
 
-    def _dag_run(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+    def _promote(self) -> None:
+        """Where the gates may decide alone, let them; a run without a registry has nothing to promote."""
+        if not campaign.load(self.run).config.registration.enabled:
+            return
+        judged = promotions.judge(self.run)
+        if judged.gates.passed and judged.needs_person is None:
+            conf = {"policy": judged.policy}
+            self._dag_run(PROMOTE_DAG, promotion_run_id(self.run, judged.policy), conf, f"{HANDED_OVER}|{REPORTED}")
+
+    def _dag_run(self, dag_id: str, run_id: str, conf: dict[str, Any], handed_over: str = HANDED_OVER) -> None:
         dag = importlib.import_module(f"dags.{dag_id}").DAG
         self.listener.failed.clear()
-        state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, HANDED_OVER)
+        state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, handed_over)
         if state != "success":
             raise self._failure(f"{dag_id} {run_id} ended as {state}")
 
@@ -97,6 +121,19 @@ class _Driver:
 
     def _retried(self, failed: FailedTask) -> None:
         self.display.say(f"{failed.name}: {failed.reason}; trying again (attempt {failed.try_number} failed)")
+
+
+def newest_is_whole(state: Campaign) -> bool:
+    """Whether the newest iteration left all that it owes: its evaluation where due, at the end the registration."""
+    policy = state.next_iteration
+    if not policy:
+        return True
+    due = state.stopping or evaluation_due(state.config, policy, state.iterations)
+    if due and store.find(state.run.report(policy)) is None:
+        return False
+    best = campaign.best_policy(state)
+    registers = state.config.registration.enabled and best and campaign.decide(state).action == "finish"
+    return not registers or store.find(state.run.registration(best)) is not None
 
 
 def task_error(failed: FailedTask) -> StepError:

@@ -54,4 +54,32 @@ RETRAIN_FORM = {
         title="Overrides",
         description="One `key=value` a line, such as training.learning_rate=1e-3",
     ),
+    "start": Param(
+        os.environ.get("DDPO_RETRAIN_START") or "base",
+        type="string",
+        enum=["base", "champion"],
+        title="Start from",
+        description="The base (or the preset's start_adapter), or the champion of the preset's model.",
+    ),
+    "seed_policy": Param(
+        os.environ.get("DDPO_RETRAIN_SEED_POLICY") or "preset",
+        type="string",
+        enum=["preset", "advance"],
+        title="Seed policy",
+        description="The preset's seed, so that an unchanged schedule is skipped; or one more than last time.",
+    ),
+    "force": Param(False, type="boolean", title="Force", description="Run though nothing changed since the last run."),
+}
+
+PROMOTE_FORM = {
+    "run": Param(
+        type="string", minLength=1, title="Run", description="Id of a run of this store, or the URI of a run elsewhere."
+    ),
+    "policy": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        title="Policy",
+        description="Its number in the run. Empty: the best one that the guard passes.",
+    ),
 }

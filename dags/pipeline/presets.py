@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from components.core.config import RunConfig, load_config
+from components.core.config import RunConfig, load_config, parse_config
+from components.core.config import _apply as apply_override
 from components.core.errors import BadRequest
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
@@ -45,3 +47,11 @@ def resolve(
     if seed is not None:
         changes.append(f"seed={seed}")
     return load_config(path(preset), tuple(changes))
+
+
+def changed(config: RunConfig, overrides: Iterable[str], *, iterations: int | None = None) -> RunConfig:
+    """Another run's config with a few changes. Raises BadRequest naming what is wrong."""
+    tree: dict[str, Any] = config.model_dump(mode="json")
+    for override in (*overrides, *([f"iterations={iterations}"] if iterations is not None else [])):
+        apply_override(tree, override)
+    return parse_config(tree, source="the changed config")

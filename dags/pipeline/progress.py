@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass
 
 from components.core import campaign, store
 from components.core.campaign import Campaign
-from components.core.contracts import EvaluationResult
+from components.core.contracts import EvaluationResult, Level
 from components.core.layout import RunLayout
 from components.core.records import HELD_OUT
 
-COLUMNS = ("iteration", "queries", "reward", "held-out gain (sd)", "judge", "max |ratio-1|", "seconds")
-WIDTHS = (9, 7, 17, 20, 6, 13, 7)
+COLUMNS = ("iteration", "queries", "reward", "held-out gain (sd)", "judge", "max |ratio-1|", "seconds", "guard")
+WIDTHS = (9, 7, 17, 20, 6, 13, 7, 5)
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Row:
     """The first judge's mean on held-out prompts."""
     ratio: float | None = None
     seconds: float | None = None
+    verdict: Level | None = None
+    """The guard's word on the new policy. None where not evaluated."""
 
     def cells(self) -> tuple[str, ...]:
         """As text, in the order of COLUMNS."""
@@ -41,13 +43,15 @@ class Row:
             "" if self.judge is None else f"{self.judge:.2f}",
             "" if self.ratio is None else f"{self.ratio:.1e}",
             "" if self.seconds is None else f"{self.seconds:.1f}",
+            self.verdict or "",
         )
 
 
 def rows(state: Campaign, *, since: int | None = None) -> list[Row]:
     """Lines of a run. `since` leaves out the start and earlier iterations."""
     reports = {report.policy: report for report in state.reports}
-    lines = [] if since is not None or 0 not in reports else [_start(state, reports[0])]
+    levels: dict[int, Level] = {verdict.policy: verdict.level for verdict in state.verdicts}
+    lines = [] if since is not None or 0 not in reports else [_start(state, reports[0], levels.get(0))]
     for k, trained in enumerate(state.trained):
         if since is not None and k < since:
             continue
@@ -62,6 +66,7 @@ def rows(state: Campaign, *, since: int | None = None) -> list[Row]:
                 judge=_judge(state, report),
                 ratio=trained.metrics.get("ratio_max_deviation"),
                 seconds=iteration_seconds(state.run, k),
+                verdict=levels.get(k + 1),
             )
         )
     return lines
@@ -89,6 +94,7 @@ def summary(state: Campaign) -> dict[str, object]:
         "state": decision.action,
         "reason": decision.reason,
         "best_policy": campaign.best_policy(state),
+        "verdict": state.verdicts[-1].model_dump(mode="json") if state.verdicts else None,
         "rows": [asdict(row) for row in rows(state)],
     }
 
@@ -99,7 +105,7 @@ def newest_gain(state: Campaign) -> str:
     return "{:+.2f} sd [{:+.2f} {:+.2f}]".format(*gains[-1]) if gains else ""
 
 
-def _start(state: Campaign, report: EvaluationResult) -> Row:
+def _start(state: Campaign, report: EvaluationResult, verdict: Level | None) -> Row:
     comparison = state.held_out(report)
     return Row(
         iteration=None,
@@ -108,6 +114,7 @@ def _start(state: Campaign, report: EvaluationResult) -> Row:
         reward_std=comparison.reference_std if comparison else None,
         gain=_gain(state, report),
         judge=_judge(state, report),
+        verdict=verdict,
     )
 
 

@@ -35,9 +35,13 @@ A run `RUN` at iteration 7 is the DAG run `RUN-it-0007`. Its state lies in the s
 | `training` | 75 "missing": more than a twentieth of the rewards are missing; mend the scorer and clear `shards` |
 | `evaluation_shards`, `evaluation` | as above; 66 "evaluations/prompts": the run was not opened by `ddpo_retrain` |
 | `track` (skipped, not red) | MLflow was away. The next iteration or `ddpo track RUN` replays everything |
+| `report` (skipped, not red) | its log says why; `ddpo report RUN` makes one by hand |
 | `register` | MLflow's registry; clear it when it is back |
+| `trigger_promote` | `ddpo_promote` is missing or does not parse; clear it, or `ddpo promote RUN` |
 
 Skipped `evaluation`: not due. Skipped `trigger_next` or `register`: the other was chosen, or the next run exists.
+`decide` writes one line on the guard's verdict. Where no policy is fit, it registers nothing and says so.
+What to do about a verdict: docs/runbooks/the-guard-stopped-a-run.md and the-guard-warns.md.
 {EXIT_CODES}"""
 
 RETRAIN_RUNBOOK = f"""
@@ -48,9 +52,58 @@ RETRAIN_RUNBOOK = f"""
 Choose a preset, and change what you like: one `key=value` a line. A run id that exists with the same config goes on
 where it is; with another config it is refused. To resume a run, leave the preset empty and give its run id.
 
+A preset is trained again only where something is new since its last run: prompts, reward, base, seed, settings or
+release, each named in the log of `open_run`. Nothing new: everything is skipped, and the run is green. `force` trains
+all the same. One campaign of a preset at a time; several presets may run at once.
+
 | red task | look at |
 |---|---|
 | `open_run` | one line says what is wrong with the form, the store or the base model; trigger again |
+| `open_run` | 73 "is not finished": an earlier campaign of this preset. `ddpo resume` or `ddpo stop` it |
+| `open_run` | 64 "belongs to the base": docs/runbooks/champion-of-another-base.md |
 | `baseline_shards`, `baseline` | the judge's or the reward's weights; the base model |
 | `wait_for_the_end` | an iteration failed: mend and clear it in `ddpo_iteration`, then clear this task |
+| `wait_for_the_end` | "the loop is dead": docs/runbooks/dead-loop.md |
+
+`wait_for_the_end` holds no worker. Its result, when green, is the campaign's outcome in one line.
+
+### The environment
+
+| variable | default | is |
+|---|---|---|
+| DDPO_RETRAIN_SCHEDULE | none | a cron line; none: only by hand |
+| DDPO_RETRAIN_PRESET | demo | what a scheduled run trains |
+| DDPO_RETRAIN_START | base | `champion` goes on from the model's champion |
+| DDPO_RETRAIN_SEED_POLICY | preset | `advance` takes a new seed each time, so that it is never skipped |
+| DDPO_DEADLINE_HOURS | none | a campaign that takes longer is notified; it goes on |
+| DDPO_DEAD_LOOP_MINUTES | 30 | quiet time after which a loop is dead |
+| DDPO_NOTIFY_URL | none | takes a JSON POST for every notification |
+| DDPO_RETRY_SECONDS | 10 | the first wait before a retry; it doubles each time |
+{EXIT_CODES}"""
+
+PROMOTE_RUNBOOK = f"""
+## From a policy to the champion
+
+`judge` → `register` → `base` → `report` → `approve` → `promote` → `aliases`
+
+The last iteration of a campaign triggers it for the run's best policy that is fit. By hand: name a run, and a policy
+if it shall not be the best. The champion is the top of `promotions/<model>/` in the store; MLflow's aliases follow.
+
+**To approve:** open the task `approve`, tab *Required Actions*. Read the gates, open the report, look at the pictures.
+No answer within DDPO_APPROVAL_HOURS (24) is a rejection. After a rejection the run is green and `promote` is skipped;
+trigger this DAG again to ask again. Where the config says `promotion.approval = "automatic"` and the guard does not
+warn, nobody is asked, and `approve` is skipped.
+
+| task | look at |
+|---|---|
+| `judge` (green, all others skipped) | refused: its log has the gates and the reason. No error: the champion stays |
+| `judge` | 64: registration is switched off, or there is no such policy |
+| `register` | MLflow's registry is away: clear it when it is back |
+| `base` | 73: docs/runbooks/champion-of-another-base.md. Skipped: the log has begun already |
+| `report` (skipped, not red) | its log says why; the approval is asked for without its link |
+| `approve` (skipped) | the gates decide alone |
+| `promote` | 73: another policy became champion while this one waited. Compare with that one: `ddpo fork`, or wait |
+| `aliases` | MLflow is away. The promotion stands; clear this when MLflow is back, or `ddpo champion MODEL --project` |
+
+To go back: `ddpo rollback MODEL`. More: docs/runbooks/approve-or-reject.md, docs/runbooks/roll-back.md.
 {EXIT_CODES}"""

@@ -20,12 +20,12 @@ from rich.console import Console
 from components.core.deployment import Deployment
 from components.core.errors import Conflict, Unavailable
 from dags.pipeline import airflow_home, locks
+from dags.pipeline.dag_names import DAG_IDS
 from dags.pipeline.diverted import Diverted
 from dags.pipeline.processes import Services, end, start
 
 HOST = "127.0.0.1"
 READY_SECONDS = 300
-DAG_IDS = ("ddpo_iteration", "ddpo_retrain")
 
 
 def up(places: Deployment, port: int, mlflow_port: int) -> None:
@@ -102,6 +102,7 @@ def _start(places: Deployment, environment: dict[str, str], airflow_url: str, ml
     if not places.tracking_uri.startswith(("http://", "https://")):
         urls["MLflow"] = f"http://{HOST}:{mlflow_port}"
         commands["mlflow"] = _mlflow(places, mlflow_port)
+        environment = environment | {"MLFLOW_BACKEND_STORE_URI": places.tracking_uri}  # argv is for everybody to see
     environment = environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = tuple(
         start(name, command, environment, places.logs / "services" / f"{name}.log")
@@ -114,7 +115,7 @@ def _mlflow(places: Deployment, port: int) -> list[str]:
     artifacts = places.mlflow_artifacts.as_uri()
     return [
         *("mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-        *("--backend-store-uri", places.tracking_uri, "--default-artifact-root", artifacts),
+        *("--default-artifact-root", artifacts),
     ]
 
 

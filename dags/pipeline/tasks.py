@@ -1,4 +1,4 @@
-"""The light tasks around the steps: they plan, decide and wait, and move nothing but URIs.
+"""The light tasks of an iteration, around its steps: they plan, track and decide, and move nothing but URIs.
 
 They read the store through `components.core` only, so a scheduler's worker needs neither torch nor a GPU.
 """
@@ -6,23 +6,25 @@ They read the store through `components.core` only, so a scheduler's worker need
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import TriggerRule, task, task_group
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from components.core import campaign, deployment, opening, store
+from components.core import campaign, deployment
+from components.core.campaign import Campaign, Decision
 from components.core.contracts import StepName
 from components.core.layout import RunLayout
 from components.core.plan import evaluation_due
-from dags.pipeline import plans, presets
+from dags.pipeline import notifications, plans, promotions
+from dags.pipeline.dag_names import iteration_run_id, promotion_run_id
 from dags.pipeline.exit_codes import scheduled_errors
+from dags.pipeline.notifications import Notification
+from dags.pipeline.redaction import redacted, redacted_traceback
 from dags.pipeline.steps import MAX_RETRY_DELAY, RETRY_DELAY, step_task
 
 log = logging.getLogger(__name__)
 
-ITERATION_DAG = "ddpo_iteration"
 PATIENT: dict[str, Any] = {
     "retries": 3,
     "retry_delay": RETRY_DELAY,
@@ -30,11 +32,6 @@ PATIENT: dict[str, Any] = {
     "max_retry_delay": MAX_RETRY_DELAY,
 }
 """The store may be busy or away for a while."""
-
-
-def iteration_run_id(run: RunLayout, k: int) -> str:
-    """Name of the DAG run of an iteration: a second one of that name is refused."""
-    return f"{run.run_id}-it-{k:04d}"
 
 
 def run_of(params: dict[str, Any]) -> RunLayout:
@@ -72,7 +69,7 @@ def plan_evaluation(params: dict[str, Any], ti: Any) -> list[dict[str, str]] | N
         return planned.shards()
 
 
-@task(trigger_rule=TriggerRule.NONE_FAILED)
+@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
 def track(run: str) -> None:
     """Show the run in MLflow. Nothing depends on it: if MLflow is away the task is skipped, and is replayed later."""
     try:
@@ -80,8 +77,10 @@ def track(run: str) -> None:
 
         tracking.project(run_of({"run": run}))
     except Exception as error:
-        log.warning("MLflow does not show this yet; `ddpo track` or the next iteration does", exc_info=True)
-        raise AirflowSkipException(f"not tracked: {error}") from error
+        log.warning(
+            "MLflow does not show this yet; `ddpo track` or the next iteration does\n%s", redacted_traceback(error)
+        )
+        raise AirflowSkipException(f"not tracked: {redacted(str(error))}") from None
 
 
 @task.branch(trigger_rule=TriggerRule.NONE_FAILED, **PATIENT)
@@ -92,56 +91,38 @@ def decide(params: dict[str, Any], ti: Any) -> str | None:
         state = campaign.load(run)
         decision = campaign.decide(state)
         log.info("%s: %s", decision.action, decision.reason)
+        _tell_verdict(state, policy=params["iteration"] + 1)
         if decision.next_iteration is not None:
             ti.xcom_push(key="conf", value={"run": run.uri, "iteration": decision.next_iteration})
             ti.xcom_push(key="run_id", value=iteration_run_id(run, decision.next_iteration))
             return "trigger_next"
         best = campaign.best_policy(state)
+        _tell_end(state, decision, best)
         if best == 0 or not state.config.registration.enabled:
             return None
         ti.xcom_push(key="registration", value=plans.plan_registration(state, best).uri("registration"))
+        ti.xcom_push(key="promotion", value={"run": run.uri, "policy": best})
+        ti.xcom_push(key="promotion_run_id", value=promotion_run_id(run, best))
         return "register"
 
 
-@task(**PATIENT)
-def open_run(params: dict[str, Any], dag_run: Any, ti: Any) -> list[dict[str, str]]:
-    """Freeze the config under the run's id, or find the run that is there, and plan its baseline evaluation."""
-    with scheduled_errors():
-        state = campaign.load(_opened(params, dag_run))
-        planned = plans.plan_evaluation(state, 0)
-        first = min(state.next_iteration, state.iterations - 1)  # of a finished run, the last: it finds all done
-        ti.xcom_push(key="run", value=state.run.uri)
-        ti.xcom_push(key="prompts", value=planned.uri("prompts"))
-        ti.xcom_push(key="evaluation", value=planned.uri("evaluation"))
-        ti.xcom_push(key="conf", value={"run": state.run.uri, "iteration": first})
-        ti.xcom_push(key="run_id", value=iteration_run_id(state.run, first))
-        return planned.shards()
+def _tell_verdict(state: Campaign, policy: int) -> None:
+    """What the guard says of this iteration's policy: once, and to people only where it has something against it."""
+    if not state.verdicts or state.verdicts[-1].policy != policy:
+        return
+    log.info("%s", promotions.verdict_line(state))
+    verdict = state.verdicts[-1]
+    if verdict.level != "pass":
+        text = f"the guard says {verdict.level}: {verdict.said}"
+        notifications.send(Notification(kind="verdict", run=state.run.run_id, policy=policy, text=text))
 
 
-def _opened(params: dict[str, Any], dag_run: Any) -> RunLayout:
-    places = deployment.from_environment()
-    preset, run_id = params["preset"], params["run_id"]
-    if preset is None:
-        return RunLayout.of(places.store, run_id or "")
-    config = presets.resolve(preset, params["overrides"] or (), iterations=params["iterations"], seed=params["seed"])
-    store.probe(places.store)
-    return opening.open_run(places.store, run_id or f"{preset}-{dag_run.run_after:%Y%m%d-%H%M%S}", config)
-
-
-@task.sensor(
-    trigger_rule=TriggerRule.NONE_FAILED,  # the first iteration may be there already, and its trigger skipped
-    poke_interval=20,
-    mode="reschedule",
-    timeout=timedelta(days=30).total_seconds(),
-)
-def wait_for_the_end(run: str, ti: Any) -> bool:
-    """Wait, without a worker, until the campaign has ended or one of its iterations has failed."""
-    with scheduled_errors():
-        state = campaign.load(RunLayout(run))
-    newest = [iteration_run_id(state.run, k) for k in (state.next_iteration - 1, state.next_iteration) if k >= 0]
-    if ti.get_dr_count(ITERATION_DAG, run_ids=newest, states=["failed"]):
-        raise AirflowFailException(
-            f"an iteration of {state.run.run_id} failed: look at {' or '.join(newest)}, clear its red task, then this"
-        )
-    ended = campaign.decide(state).action == "finish"
-    return ended and not ti.get_dr_count(ITERATION_DAG, run_ids=newest, states=["queued", "running"])
+def _tell_end(state: Campaign, decision: Decision, best: int) -> None:
+    if best:
+        what = f"its best policy is {best}"
+    else:
+        what = "no policy of it is fit to be registered: it falls back to where it started"
+        log.warning("nothing is registered: %s", what)
+    text = f"{decision.reason}; {what}"
+    policy = best or None
+    notifications.send(Notification(kind="finished", run=state.run.run_id, policy=policy, text=text))

@@ -7,6 +7,7 @@ FAKE_FAIL, FAKE_FAIL_ONCE      name of a step that fails: always (exit 65), or o
 FAKE_BREAK                     name of a step with a bug
 FAKE_SLOW                      name of a step that takes a minute
 FAKE_CALLS                     file that gets a line for every call of a step
+FAKE_SIGNAL                    level of a signal of every evaluation: warn or fail
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any
 from components.core import contracts as c
 from components.core import store
 from components.core.errors import BadData, Unavailable
+from components.core.spending import run_of_training
 
 
 def base_model(directory: Path) -> Path:
@@ -30,14 +32,20 @@ def base_model(directory: Path) -> Path:
     return directory
 
 
+def policy_id(training: str | None) -> str:
+    """Id of the policy that a training commits: its run and its number. The base has none of both."""
+    if training is None:
+        return "base"
+    run, k = run_of_training(training)
+    return f"{run.run_id}-policy-{k + 1}"
+
+
 def prompts(request: c.PromptsRequest, out: store.Attempt) -> c.PromptsResult:
     return c.PromptsResult(rows=8, prompts=4)
 
 
 def sampling(request: c.SamplingRequest, out: store.Attempt) -> c.SamplingResult:
-    adapter = request.policy.adapter
-    policy = int(adapter.split("/")[-2]) + 1 if adapter else 0  # .../iterations/0003/training made policy 4
-    return c.SamplingResult(policy_id=f"policy-{policy}", samples=4, kl_to_base=0.1)
+    return c.SamplingResult(policy_id=policy_id(request.policy.adapter), samples=4, kl_to_base=0.1)
 
 
 def scoring(request: c.ScoringRequest, out: store.Attempt) -> c.ScoringResult:
@@ -46,10 +54,9 @@ def scoring(request: c.ScoringRequest, out: store.Attempt) -> c.ScoringResult:
 
 def training(request: c.TrainingRequest, out: store.Attempt) -> c.TrainingResult:
     metrics = {"reward_mean": 1.0 + 0.1 * request.iteration, "reward_std": 0.05, "ratio_max_deviation": 0.0}
-    parent = f"policy-{request.iteration}"
     return c.TrainingResult(
-        policy_id=f"policy-{request.iteration + 1}",
-        parent_id=parent,
+        policy_id=policy_id(request.out),
+        parent_id=policy_id(request.policy.adapter),
         iteration=request.iteration,
         metrics=metrics,
         samples=8,
@@ -61,22 +68,38 @@ def evaluation(request: c.EvaluationRequest, out: store.Attempt) -> c.Evaluation
     gain = c.Interval(mean=0.1 * request.policy, low=0.05 * request.policy, high=0.2 * request.policy)
     shared: dict[str, Any] = {"split": "held_out", "reference": "base", "prompts": 4, "pairs": 4, "missing": 0}
     shared |= {"reference_mean": 1.0, "reference_std": 0.1}
+    references = ["base", *(["champion"] if request.champion else [])]
     comparisons = tuple(
-        c.ScorerComparison(scorer=name, candidate_mean=1.0 + gain.mean, difference=gain, gain=gain, **shared)
+        c.ScorerComparison(
+            scorer=name, candidate_mean=1.0 + gain.mean, difference=gain, gain=gain, sampler=sampler,
+            **{**shared, "reference": reference},
+        )
         for name in (request.reward, *request.judges)
-    )
+        for reference in references
+        for sampler in ("trained", "deployed")
+    )  # fmt: skip
+    level: Any = os.environ.get("FAKE_SIGNAL") if request.policy else None
+    said = "the judge lost 20 % of its base score, beyond 15 %"
+    signal = c.Signal(name="judge_loss:judge", value=0.2, unit="share", level=level or "pass", reason=said)
     return c.EvaluationResult(
         policy=request.policy,
-        policy_id=f"policy-{request.policy}",
-        base_id="policy-0",
-        start_id="policy-0",
+        policy_id=drawn(request.candidate),
+        base_id=drawn(request.base),
+        start_id=drawn(request.start),
+        champion_id=drawn(request.champion) if request.champion else None,
         comparisons=comparisons,
         kl_to_base=0.1,
+        signals=(signal,),
     )
+
+
+def drawn(evaluated: c.EvaluatedPolicy) -> str:
+    """Id of the policy whose pictures these are."""
+    return str(store.open_committed(evaluated.shards[0].sampling).manifest.result["policy_id"])
 
 
 def registration(request: c.RegistrationRequest, out: store.Attempt) -> c.RegistrationResult:
-    return c.RegistrationResult(model=request.model, policy_id=f"policy-{request.policy}", tags={})
+    return c.RegistrationResult(model=request.model, policy_id=policy_id(request.training), tags={})
 
 
 STEPS = (prompts, sampling, scoring, training, evaluation, registration)

@@ -97,6 +97,10 @@ def test_a_run_goes_to_its_end_through_a_busy_service(home: Home) -> None:
     assert "the service is busy; trying again" in lines[3]
     assert "+0.20 [+0.10 +0.40]" in lines[5]
     assert lines[6].startswith("run cats: all 2 iterations done")
+    assert lines[7] == (
+        "policy 2 passes every gate to be champion of ddpo-tiny; the config asks for a person: "
+        "`ddpo promote cats` does it"
+    )
 
 
 def test_the_logs_of_steps_are_where_airflow_looks_for_them(home: Home) -> None:
@@ -138,9 +142,9 @@ def test_a_failed_step_a_kill_and_a_resume(home: Home) -> None:
 
     code, out, err = finished(home.ddpo("resume", "dogs"))
     assert (code, err) == (0, "")
-    assert out.splitlines()[-1].startswith("run dogs: all 2 iterations done")
+    assert out.splitlines()[-2].startswith("run dogs: all 2 iterations done")
     assert set(home.dag_runs("dogs").values()) == {"success"}
-    assert home.called("sampling", "dogs") == 8  # two shards of two iterations and two evaluations: none drawn twice
+    assert home.called("sampling", "dogs") == 10  # two shards, and the sampler that ships in evaluations: none twice
     assert home.called("training", "dogs") == 5
 
 

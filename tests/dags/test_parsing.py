@@ -22,9 +22,11 @@ ITERATION_EDGES = {
     "evaluation_shards.scoring": ["evaluation_shards.sampling", "plan_evaluation"],
     "evaluation": ["evaluation_shards.scoring", "plan_evaluation"],
     "track": ["evaluation", "training"],
+    "report": ["evaluation", "track"],
     "decide": ["track"],
     "trigger_next": ["decide"],
     "register": ["decide"],
+    "trigger_promote": ["decide", "register"],
 }
 
 RETRAIN_EDGES = {
@@ -38,6 +40,18 @@ RETRAIN_EDGES = {
     "wait_for_the_end": ["open_run", "trigger_first"],
 }
 
+PROMOTE_EDGES = {
+    "judge": [],
+    "register.registration": ["judge"],
+    "base": ["judge", "register.registration"],
+    "report": ["base", "judge"],
+    "approve": ["base", "judge", "report"],
+    "promote": ["approve", "judge"],
+    "aliases": ["judge", "promote"],
+}
+
+EDGES = {"ddpo_iteration": ITERATION_EDGES, "ddpo_retrain": RETRAIN_EDGES, "ddpo_promote": PROMOTE_EDGES}
+
 
 @pytest.fixture(scope="module")
 def parsed() -> dict[str, Any]:
@@ -49,7 +63,7 @@ def parsed() -> dict[str, Any]:
 def test_the_dags_parse_without_the_ml_stack(parsed: dict[str, Any]) -> None:
     """No DAG file drags torch into the scheduler; and the bag is not empty, or this would say nothing."""
     assert parsed["errors"] == {}
-    assert set(parsed["dags"]) == {"ddpo_iteration", "ddpo_retrain"}
+    assert set(parsed["dags"]) == set(EDGES)
 
 
 def test_the_pipeline_is_imported_under_one_name(parsed: dict[str, Any]) -> None:
@@ -63,7 +77,7 @@ def test_no_step_is_imported_by_a_dag(parsed: dict[str, Any]) -> None:
     assert {name for name in components if not name.startswith("components.core")} == set()
 
 
-@pytest.mark.parametrize(("dag_id", "edges"), [("ddpo_iteration", ITERATION_EDGES), ("ddpo_retrain", RETRAIN_EDGES)])
+@pytest.mark.parametrize(("dag_id", "edges"), EDGES.items())
 def test_the_edges_are_as_drawn(parsed: dict[str, Any], dag_id: str, edges: dict[str, list[str]]) -> None:
     tasks = parsed["dags"][dag_id]["tasks"]
     assert {task_id: task["upstream"] for task_id, task in tasks.items()} == edges
@@ -79,17 +93,19 @@ def test_gpu_steps_and_scorers_wait_in_their_pools(parsed: dict[str, Any]) -> No
 
 def test_steps_push_nothing_and_are_retried(parsed: dict[str, Any]) -> None:
     """A result travels through the store; XCom holds the URIs that plans push."""
-    for dag in parsed["dags"].values():
-        steps = [task for task in dag["tasks"].values() if task["operator"] == "LocalStepOperator"]
-        assert len(steps) >= 4
+    for dag_id, least in (("ddpo_iteration", 8), ("ddpo_retrain", 4), ("ddpo_promote", 1)):
+        tasks = parsed["dags"][dag_id]["tasks"].values()
+        steps = [task for task in tasks if task["operator"] == "LocalStepOperator"]
+        assert len(steps) >= least
         assert all(not step["xcom"] and step["retries"] == 3 for step in steps)
 
 
 def test_mlflow_away_does_not_block_the_loop(parsed: dict[str, Any]) -> None:
     """`track` skips itself then, so what comes after it must run after a skip, and never after a failure."""
     iteration, retrain = parsed["dags"]["ddpo_iteration"]["tasks"], parsed["dags"]["ddpo_retrain"]["tasks"]
-    for task in (iteration["track"], iteration["decide"], retrain["trigger_first"], retrain["wait_for_the_end"]):
-        assert task["trigger_rule"] == "none_failed"
+    assert iteration["decide"]["trigger_rule"] == "none_failed"
+    for task in (iteration["track"], retrain["track"], retrain["trigger_first"], retrain["wait_for_the_end"]):
+        assert task["trigger_rule"] == "none_failed_min_one_success"  # and a campaign that is skipped, is skipped whole
 
 
 def test_there_is_room_for_several_campaigns_and_no_native_rendering(parsed: dict[str, Any]) -> None:
@@ -104,7 +120,7 @@ def test_the_form_offers_every_preset(parsed: dict[str, Any]) -> None:
     assert parsed["dags"]["ddpo_iteration"]["params"]["iteration"]["type"] == "integer"
 
 
-@pytest.mark.parametrize("dag_id", ["ddpo_iteration", "ddpo_retrain"])
+@pytest.mark.parametrize("dag_id", EDGES)
 def test_the_page_of_a_dag_is_its_runbook(parsed: dict[str, Any], dag_id: str) -> None:
     """It names every exit code, and every task that it speaks of exists."""
     dag = parsed["dags"][dag_id]

@@ -14,7 +14,7 @@ from components.core.config import RunConfig
 from components.core.contracts import SamplingRequest, StepName, TrainingResult
 from components.core.layout import RunLayout
 from components.core.runner import load_request
-from dags.pipeline import plans, presets, tasks
+from dags.pipeline import plans, presets, retrain_tasks, tasks
 from tests.dags.fake_steps import base_model
 
 
@@ -60,7 +60,7 @@ def test_a_committed_plan_is_honoured_though_a_release_would_plan_otherwise(
     run: RunLayout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planned = plans.plan_iteration(run, 0)
-    monkeypatch.setattr(plans, "iteration_requests", lambda *a: {"something": None})
+    monkeypatch.setattr(plans, "iteration_requests", lambda *a, **k: {"something": None})
     assert plans.plan_iteration(run, 0) == planned
 
 
@@ -111,7 +111,11 @@ def test_the_last_iteration_registers_the_best_policy(run: RunLayout) -> None:
     train(run, 1)
     branch, pushed = decided(run, 1)
     assert branch == "register"
-    assert pushed == {"registration": f"{run.uri}/registrations/0002/plan/registration.json"}
+    assert pushed == {
+        "registration": f"{run.uri}/registrations/0002/plan/registration.json",
+        "promotion": {"run": run.uri, "policy": 2},
+        "promotion_run_id": "cats-promote-0002",
+    }
 
 
 def test_a_stop_ends_the_run_and_a_resume_goes_on(run: RunLayout) -> None:
@@ -131,12 +135,15 @@ def test_registration_can_be_switched_off(file_store: str, config: RunConfig) ->
 
 
 def test_an_evaluation_is_planned_when_it_is_due(run: RunLayout) -> None:
-    """The smoke preset evaluates every second policy, and the last."""
+    """The smoke preset evaluates every second policy, and the last: two shards, and one of the sampler that ships."""
     assert tasks.plan_evaluation.function({"run": "cats", "iteration": 0}, Pushed()) is None
-    assert len(tasks.plan_evaluation.function({"run": "cats", "iteration": 1}, Pushed())) == 2
+    assert len(tasks.plan_evaluation.function({"run": "cats", "iteration": 1}, Pushed())) == 3
 
 
-FORM: dict[str, Any] = {"preset": "smoke", "run_id": "cats", "overrides": None, "iterations": None, "seed": None}
+FORM: dict[str, Any] = {
+    "preset": "smoke", "run_id": "cats", "overrides": None, "iterations": None, "seed": None,
+    "start": "base", "seed_policy": "preset", "force": False,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -154,13 +161,13 @@ def test_a_wrong_form_fails_at_once_in_one_line(run: RunLayout, tmp_path: Path, 
     given = FORM | wrong
     given["overrides"] = [f"base.model={tmp_path / 'base'}", *(given["overrides"] or [])]
     with pytest.raises(AirflowFailException, match=line) as caught:
-        tasks.open_run.function(given, SimpleNamespace(run_after=None), Pushed())
+        retrain_tasks.open_run.function(given, SimpleNamespace(run_after=None), Pushed())
     assert "\n" not in str(caught.value)
 
 
 def test_the_form_opens_a_run_and_says_where_to_begin(run: RunLayout) -> None:
     pushed = Pushed()
-    shards = tasks.open_run.function(FORM | {"preset": None}, SimpleNamespace(run_after=None), pushed)
-    assert len(shards) == 2
+    shards = retrain_tasks.open_run.function(FORM | {"preset": None}, SimpleNamespace(run_after=None), pushed)
+    assert len(shards) == 3
     assert pushed["run"] == run.uri
     assert (pushed["conf"]["iteration"], pushed["run_id"]) == (0, "cats-it-0000")
