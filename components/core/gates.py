@@ -62,6 +62,9 @@ def _same_champion(state: Campaign, report: EvaluationResult, champion: Promotio
     """What it was compared with is what it would replace."""
     if champion is not None and champion.policy_id == report.policy_id:
         return Gate(name="champion", passed=False, reason=f"policy {report.policy_id:.12} is the champion already")
+    if champion is not None and champion.base_id != state.base_id:
+        other = f"the champion belongs to another base, {champion.base_id}: choose another registration.model"
+        return Gate(name="champion", passed=False, reason=other)
     compared = report.champion_id
     now = champion.policy_id if champion is not None and champion.policy else None
     if compared == now:
@@ -128,6 +131,8 @@ def _above(found: ScorerComparison | None, least: float, *, name: str, over: str
 def _needs_person(state: Campaign, report: EvaluationResult) -> str | None:
     if state.config.promotion.approval == "person":
         return "the config asks for a person"
+    if not any(signal.votes for signal in report.signals):
+        return "no signal of the guard votes"
     return "the guard warns" if guard.raw_level(report) == "warn" else None
 
 
