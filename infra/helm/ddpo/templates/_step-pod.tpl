@@ -1,0 +1,123 @@
+{{/*
+One step's pod, as KubernetesPodOperator's `pod_template_file`: it fills in name, arguments and the run's labels.
+Takes a list: the root context, and the step. The container is called `base`, as the operator expects.
+*/}}
+{{- define "ddpo.stepPod" -}}
+{{- $root := index . 0 }}{{ $name := index . 1 }}{{ $step := index $root.Values.steps $name }}
+apiVersion: v1
+kind: Pod
+metadata:
+  namespace: {{ $root.Release.Namespace }}
+  labels:
+    {{- include "ddpo.labels" $root | nindent 4 }}
+    app.kubernetes.io/component: {{ $name }}
+  annotations:
+    cluster-autoscaler.kubernetes.io/safe-to-evict: "false"
+spec:
+  serviceAccountName: ddpo-{{ $name }}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  restartPolicy: Never
+  activeDeadlineSeconds: {{ $step.deadlineSeconds }}
+  terminationGracePeriodSeconds: 30
+  {{- if $root.Values.priorityClasses.create }}
+  priorityClassName: {{ $root.Values.priorityClasses.prefix }}-steps
+  {{- end }}
+  {{- with $root.Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $step.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $step.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  securityContext:
+    {{- include "ddpo.podSecurity" $root | nindent 4 }}
+  {{- if and (include "ddpo.needsWeights" $name) $root.Values.weights.enabled $root.Values.weights.verifyInPods }}
+  initContainers:
+    - name: check-weights
+      image: {{ index $root.Values.images $step.image }}
+      command: [sha256sum, --check, --strict, --quiet, /etc/ddpo/weights/weights.sha256]
+      workingDir: /models
+      securityContext:
+        {{- include "ddpo.containerSecurity" $root | nindent 8 }}
+      resources:
+        requests: {cpu: 500m, memory: 64Mi, ephemeral-storage: 16Mi}
+        limits: {cpu: "2", memory: 512Mi, ephemeral-storage: 64Mi}
+      terminationMessagePolicy: FallbackToLogsOnError
+      volumeMounts:
+        - {name: models, mountPath: /models, readOnly: true}
+        - {name: weights, mountPath: /etc/ddpo/weights, readOnly: true}
+  {{- end }}
+  containers:
+    - name: base
+      image: {{ index $root.Values.images $step.image }}
+      imagePullPolicy: IfNotPresent
+      securityContext:
+        {{- include "ddpo.containerSecurity" $root | nindent 8 }}
+      env:
+        {{- include "ddpo.storeEnv" $root | trim | nindent 8 }}
+        - name: HF_HUB_OFFLINE
+          value: "1"
+        {{- if eq $name "registration" }}
+        - name: MLFLOW_TRACKING_URI
+          value: {{ include "ddpo.trackingUri" $root | quote }}
+        {{- end }}
+      {{- if or (eq $root.Values.credentials.kind "secrets") (eq $name "registration") }}
+      envFrom:
+        {{- with include "ddpo.storeSecret" (list $root $name) | trim }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- if eq $name "registration" }}
+        - secretRef:
+            name: {{ $root.Values.tracking.secret }}
+        {{- end }}
+      {{- end }}
+      resources:
+        requests:
+          cpu: {{ $step.cpu | quote }}
+          memory: {{ $step.memory }}
+          ephemeral-storage: {{ $step.scratch }}
+        limits:
+          # Memory's limit is its request: a step is never killed because its neighbour grew. CPU may be borrowed.
+          memory: {{ $step.memory }}
+          ephemeral-storage: {{ $step.scratch }}
+          {{- if $step.gpus }}
+          nvidia.com/gpu: {{ $step.gpus }}
+          {{- end }}
+      # A killed step's last lines become the pod's reason, and so the task's error.
+      terminationMessagePolicy: FallbackToLogsOnError
+      volumeMounts:
+        - {name: scratch, mountPath: /tmp}
+        - {name: shared-memory, mountPath: /dev/shm}
+        {{- if and (include "ddpo.needsWeights" $name) $root.Values.weights.enabled }}
+        - {name: models, mountPath: /models, readOnly: true}
+        {{- end }}
+  volumes:
+    - name: scratch
+      emptyDir:
+        sizeLimit: {{ $step.scratch }}
+    # torchrun's workers meet in shared memory; the default of 64 MiB ends them with a bus error. It counts as memory.
+    - name: shared-memory
+      emptyDir:
+        medium: Memory
+        sizeLimit: {{ $step.memory }}
+    {{- if and (include "ddpo.needsWeights" $name) $root.Values.weights.enabled }}
+    - name: models
+      persistentVolumeClaim:
+        claimName: {{ include "ddpo.weightsClaim" $root }}
+        readOnly: true
+    - name: weights
+      configMap:
+        name: ddpo-weights
+    {{- end }}
+{{- end }}
+
+{{/* Registration reads the base's card and layout; prompts and evaluation read tables and pictures only. */}}
+{{- define "ddpo.needsWeights" -}}
+{{- if has . (list "sampling" "scoring" "training" "registration") }}yes{{ end }}
+{{- end }}
