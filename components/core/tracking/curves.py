@@ -5,7 +5,8 @@ Step k of a curve is policy k: `reward/mean` there is the reward of the pictures
 as the x axis of every other curve. MLflow makes a section of charts of what stands before the last slash, and sorts
 sections by name: the names are chosen so that what decides comes first.
 
-    evaluation/<split>/    gain, mean, difference, <judge>_mean, ...
+    evaluation/<split>/    gain, mean, difference, <judge>_mean, gain_vs_champion, gain_deployed (eta 0), ...
+    guard/                 level (0 pass, 1 warn, 2 fail), and each signal, such as judge_loss.<judge>
     kl/                    to_base, to_base_evaluated                    nats along the path
     reward/                mean, std, queries                            of an iteration's own pictures
     samples/               trained, dropped, missing
@@ -23,8 +24,12 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from components.core.contracts import Manifest, ScorerComparison
+from components.core import guard
+from components.core.contracts import EvaluationResult, Manifest, ScorerComparison
 from components.core.tracking.facts import EvaluationFacts, IterationFacts
+
+LEVELS = ("pass", "warn", "fail")
+"""As the curve `guard/level` counts them."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ def evaluation_points(facts: EvaluationFacts) -> list[Point]:
     values = {"kl/to_base_evaluated": facts.result.kl_to_base}
     for comparison in facts.result.comparisons:
         values |= _comparison(comparison, facts.request.reward)
+    values |= _guard(facts.result)
     values |= _costs({_evaluation_step(step): manifests for step, manifests in facts.steps.items()})
     return _points(values, facts.result.policy, facts.committed_at)
 
@@ -83,16 +89,29 @@ def training_key(name: str) -> str:
 
 
 def _comparison(comparison: ScorerComparison, reward: str) -> dict[str, float]:
-    """The reward's curves have plain names; a judge's carry its own. Against the start they end in `_vs_start`."""
+    """The reward's curves have plain names; a judge's carry its own.
+
+    Against another reference than the base they end in `_vs_start` or `_vs_champion`; those of the sampler that ships
+    in `_deployed`, last of all.
+    """
     scorer = "" if comparison.scorer == reward else f"{_clean(comparison.scorer)}_"
     against = "" if comparison.reference == "base" else f"_vs_{comparison.reference}"
     split = _clean(comparison.split)
-    values = {} if against else {f"evaluation/{split}/{scorer}mean": comparison.candidate_mean}
+    drawn = "" if comparison.sampler == "trained" else f"_{comparison.sampler}"
+    values = {} if against else {f"evaluation/{split}/{scorer}mean{drawn}": comparison.candidate_mean}
     for name, interval in (("gain", comparison.gain), ("difference", comparison.difference)):
-        values[f"evaluation/{split}/{scorer}{name}{against}"] = interval.mean
-        values[f"uncertainty/{split}_{scorer}{name}{against}_low"] = interval.low
-        values[f"uncertainty/{split}_{scorer}{name}{against}_high"] = interval.high
+        values[f"evaluation/{split}/{scorer}{name}{against}{drawn}"] = interval.mean
+        values[f"uncertainty/{split}_{scorer}{name}{against}{drawn}_low"] = interval.low
+        values[f"uncertainty/{split}_{scorer}{name}{against}{drawn}_high"] = interval.high
     return values
+
+
+def _guard(result: EvaluationResult) -> dict[str, float]:
+    """The level of this evaluation alone, and every signal that has a value here. No signals, no guard, no curves."""
+    if not result.signals:
+        return {}
+    values = {f"guard/{_clean(s.name.replace(':', '.'))}": s.value for s in result.signals if s.value is not None}
+    return values | {"guard/level": float(LEVELS.index(guard.raw_level(result)))}
 
 
 def _costs(steps: dict[str, tuple[Manifest, ...]]) -> dict[str, float]:

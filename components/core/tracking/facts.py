@@ -72,7 +72,7 @@ def read_evaluation(run: RunLayout, k: int) -> EvaluationFacts:
     """Read policy k's evaluation. Raises MissingInput if its report is not committed."""
     report = store.open_committed(run.report(k)).manifest
     request = EvaluationRequest.model_validate(report.request)
-    steps = {**_shards(request.candidate.shards), "evaluation": (report,)}
+    steps = {**_shards((*request.candidate.shards, *request.candidate.deployed)), "evaluation": (report,)}
     return EvaluationFacts(report, request, EvaluationResult.model_validate(report.result), steps)
 
 

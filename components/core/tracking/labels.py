@@ -17,8 +17,6 @@ NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
 PROJECTED = "ddpo.projected"
 
-LEVELS = ("pass", "warn", "fail")
-
 Identity = dict[str, str]
 """Tags that find one run of MLflow: two runs with one identity are one too many."""
 
@@ -66,9 +64,8 @@ def campaign_tags(state: Campaign, decision: Decision) -> dict[str, str]:
         tags["ddpo.start_policy_id"] = state.trained[0].parent_id
         tags["ddpo.policy"] = str(state.next_iteration)
         tags["ddpo.policy_id"] = state.trained[-1].policy_id
-    if state.verdicts:
-        worst = max(state.verdicts, key=lambda verdict: LEVELS.index(verdict.level))
-        tags |= {"ddpo.verdict": worst.level, "ddpo.guard": f"policy {worst.policy}: {worst.said}"}
+    if (verdict := telling_verdict(state)) is not None:
+        tags |= {"ddpo.verdict": verdict.level, "ddpo.guard": f"policy {verdict.policy}: {verdict.said}"}
     if any(report.policy for report in state.reports):
         tags["ddpo.best_policy"] = str(best_policy(state))
     return tags
@@ -100,6 +97,12 @@ def iteration_params(facts: IterationFacts) -> dict[str, str]:
     }
 
 
+def telling_verdict(state: Campaign) -> Verdict | None:
+    """The guard's word on the run: on the first policy that it failed, else on the newest; None before there is one."""
+    failed = next((verdict for verdict in state.verdicts if verdict.level == "fail"), None)
+    return failed or (state.verdicts[-1] if state.verdicts else None)
+
+
 def campaign_note(state: Campaign, decision: Decision) -> str:
     """The description on the run's page: what it is, how far, and the newest evaluation."""
     config = state.config
@@ -110,12 +113,14 @@ def campaign_note(state: Campaign, decision: Decision) -> str:
         f"Store: `{state.run.uri}`",
     ]
     if state.reports:
-        lines += ["", *verdict_lines(state.verdicts[-1]), "", *comparison_table(state.reports[-1])]
+        if (verdict := telling_verdict(state)) is not None:
+            lines += ["", *verdict_lines(verdict)]
+        lines += ["", *comparison_table(state.reports[-1])]
         if champion := comparison_table(state.reports[-1], "champion"):
             lines += ["", *champion]
     if any(report.policy for report in state.reports):
         lines += ["", f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`)."]
-    lines += ["", "Pictures of every evaluated policy, base above candidate: Artifacts, `panels/`."]
+    lines += ["", "Artifacts: `panels/`, pictures of every evaluated policy, base above it; `report/`, the report."]
     return spaced("\n".join(lines))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SCHEME = 1
+SCHEME = 2
 """Version of the names and points. One more replays a run from its first iteration the next time it is projected."""
 
 TRIES = 5
@@ -196,13 +196,22 @@ class Projection:
                 self.client.log_artifact(self.parent, str(path), "panels")
 
     def _status(self, decision: Decision) -> str:
-        """RUNNING, FINISHED or, where a person stopped it, KILLED; ended when the last thing was committed."""
+        """RUNNING, FINISHED, KILLED where a person stopped it, FAILED where the guard did.
+
+        It ended when the last thing was committed. A run that the guard is to stop has FAILED also where its last
+        policy was the one; with `hold`, `lower_rate` or `continue` it has FINISHED, and `ddpo.verdict` tells.
+        """
         if decision.action == "continue":
             self.client.update_run(self.parent, status="RUNNING")
             return "RUNNING"
-        status = "KILLED" if self.state.stopping else "FINISHED"
+        status = "KILLED" if self.state.stopping else "FAILED" if self._guarded() else "FINISHED"
         self.client.set_terminated(self.parent, status, end_time=labels.milliseconds(self._last_commit()))
         return status
+
+    def _guarded(self) -> bool:
+        """Whether the guard failed a run that it is to stop."""
+        failed = any(verdict.level == "fail" for verdict in self.state.verdicts)
+        return failed and self.state.config.guard.on_fail == "stop"
 
     def _last_commit(self) -> datetime:
         run, state = self.state.run, self.state
