@@ -45,6 +45,9 @@ lint: install ## ruff, mypy, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+images: ## the four container images, from the last commit, with their sizes: make images BASE=... TORCH=cpu
+	@images/build.sh
+
 proofs: install ## measure every number that the README claims, into docs/proofs/ (hours)
 	@$(BIN)/python -m benchmarks.proofs
 
@@ -60,4 +63,4 @@ report: install ## the report of a run: make report RUN=demo
 clean: ## remove the environment; runs in .ddpo/ stay
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test lint proofs up down report clean
+.PHONY: help install demo test lint images proofs up down report clean

@@ -33,7 +33,7 @@ read -ra more <<<"${BUILD_OPTIONS:-}"
 
 if compgen -G "$wheels/torch-*.whl" >/dev/null; then
 	TORCH=${TORCH:-cpu}
-	tar -C "$wheels" -c $(cd "$wheels" && ls -- *.whl) | "$ENGINE" import - ddpo-wheels:local >/dev/null
+	(cd "$wheels" && tar -c -- *.whl) | "$ENGINE" import - ddpo-wheels:local >/dev/null
 	options+=(--build-arg WHEELS=ddpo-wheels:local)
 fi
 options+=(--build-arg "TORCH=${TORCH:-cuda}")
