@@ -272,6 +272,7 @@ def _rules(axes: Axes, chart: Chart) -> None:
             textcoords="offset points",
             ha="right",
             color=COLOUR["soft"],
+            bbox={"facecolor": COLOUR["card"], "edgecolor": "none", "pad": 1.0},
         )
 
 

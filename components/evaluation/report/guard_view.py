@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from components.core import guard
 from components.core.config import GuardConfig
-from components.core.contracts import Level, Signal
+from components.core.contracts import Signal
 from components.core.guard import Verdict
 from components.core.records import HELD_OUT
 from components.core.tracking.facts import EvaluationFacts
@@ -40,8 +40,8 @@ class SignalRow:
     value: str
     warn: str
     fail: str
-    level: Level | None
-    """None: not available."""
+    level: str
+    """`pass`, `warn`, `fail`; `not available`; or, without a vote, `no limit` or `would pass`, and so on."""
     sign: str
     vote: str
     reason: str
@@ -53,8 +53,8 @@ class Moment:
 
     policy: int
     queries: int
-    level: Level | None
-    """None: without signals."""
+    level: str
+    """`pass`, `warn`, `fail`, or `no signals`."""
     sign: str
     gain: str
     judges: tuple[str, ...]
@@ -94,7 +94,12 @@ def signals(evidence: Evidence, policy: int) -> list[SignalRow]:
 
 def history(evidence: Evidence) -> list[Moment]:
     """One line an evaluation."""
-    return [_moment(evidence, facts) for facts in evidence.evaluations]
+    moments = [_moment(evidence, facts) for facts in evidence.evaluations]
+    alarms = [_alarms(facts) for facts in evidence.evaluations]
+    return [
+        replace(moment, said="as before") if place and alarms[place] and _repeats(place, moments, alarms) else moment
+        for place, moment in enumerate(moments)
+    ]
 
 
 def marks(evidence: Evidence, policy: int) -> tuple[str, ...]:
@@ -123,21 +128,31 @@ def _moment(evidence: Evidence, facts: EvaluationFacts) -> Moment:
     return Moment(
         policy=policy,
         queries=evidence.queries(policy),
-        level=verdict.level if verdict else None,
+        level=verdict.level if verdict else "no signals",
         sign=SIGNS[verdict.level] if verdict else DASH,
         gain=signed(gain.gain.mean) if gain else DASH,
         judges=tuple(_judged(evidence, judge, policy) for judge in evidence.judges),
-        said=_said(verdict) if verdict else "no signals",
+        said=_said(verdict) if verdict else DASH,
         marks=marks(evidence, policy),
     )
+
+
+def _alarms(facts: EvaluationFacts) -> set[tuple[str, str]]:
+    return {(signal.name, signal.level) for signal in facts.result.signals if signal.votes and signal.level != "pass"}
+
+
+def _repeats(place: int, moments: list[Moment], alarms: list[set[tuple[str, str]]]) -> bool:
+    return alarms[place] == alarms[place - 1] and moments[place].level == moments[place - 1].level
 
 
 def _consequence(evidence: Evidence, deciding: Verdict) -> tuple[str, ...]:
     policy: GuardConfig = evidence.campaign.config.guard
     if deciding.level == "fail":
+        trained = len(evidence.iterations)
+        ended = "" if trained == deciding.policy else f" Policy {trained} was trained by then;"
         return (
             {
-                "stop": "The config says stop: the run ends here, and only a fork of it goes on.",
+                "stop": f"The config says stop.{ended or ' The run ended;'} only a fork of it goes on.",
                 "lower_rate": f"The config says lower the rate: the run goes on at {evidence.campaign.rate:g} of it.",
                 "hold": "The config says hold: the run goes on, and nothing of it may be promoted.",
                 "continue": "The config says continue: the run goes on, and it is for you to stop it.",
@@ -159,18 +174,25 @@ def _best(evidence: Evidence) -> str:
 
 
 def _row(signal: Signal) -> SignalRow:
-    available = signal.value is not None
     return SignalRow(
         name=signal_words(signal.name),
         unit=signal.unit,
         value=quantity(signal.value, signal.unit),
         warn=quantity(signal.warn, signal.unit),
         fail=quantity(signal.fail, signal.unit),
-        level=signal.level if available else None,
-        sign=SIGNS[signal.level] if available else DASH,
+        level=_level(signal),
+        sign=SIGNS[signal.level] if signal.votes and signal.value is not None else DASH,
         vote=("cap" if signal.cap else "votes") if signal.votes else "shown only",
         reason=signal.reason,
     )
+
+
+def _level(signal: Signal) -> str:
+    if signal.value is None:
+        return "not available"
+    if signal.votes:
+        return signal.level
+    return f"would {signal.level}" if (signal.warn, signal.fail) != (None, None) else "no limit"
 
 
 def _judged(evidence: Evidence, judge: str, policy: int) -> str:

@@ -69,7 +69,7 @@ def render(evidence: Evidence, others: Sequence[Evidence] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bracketed": vocabulary.bracketed, "signed": vocabulary.signed, "plain": vocabulary.plain}
+    environment.filters |= {name: getattr(vocabulary, name) for name in ("bracketed", "signed", "plain", "first_up")}
     style = Markup((package / "page.css").read_text(encoding="utf-8"))  # ours, and a style sheet holds no HTML
     values = _run_values(evidence) | _guard_values(evidence) | _figure_values(evidence, others)
     return environment.get_template("page.html.jinja").render(style=style, **values)

@@ -55,6 +55,15 @@ def split_words(split: str) -> Words:
     return SPLITS.get(split, Words(split.replace("_", " "), "", f"the split {split}"))
 
 
+def first_up(text: str) -> str:
+    """A heading: the first letter up, the others as they are.
+
+    >>> first_up("minus JPEG size")
+    'Minus JPEG size'
+    """
+    return text[:1].upper() + text[1:]
+
+
 def signal_words(name: str) -> str:
     """A signal's name for people.
 
