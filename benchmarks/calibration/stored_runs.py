@@ -1,0 +1,49 @@
+"""Evaluations of finished runs, measured again with today's scorers from the pictures that they left in a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.calibration.measuring import Numbers, measure
+from components.core import campaign, store
+from components.core.config import RewardConfig, RunConfig
+from components.core.contracts import EvaluationRequest
+from components.core.errors import BadData
+from components.core.layout import RunLayout
+from components.evaluation.tables import read_policy
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run of a store."""
+
+    layout: RunLayout
+    config: RunConfig
+    evaluated: tuple[int, ...]
+    """Policies with a committed report, in order."""
+
+    @classmethod
+    def open(cls, run: RunLayout) -> StoredRun:
+        """Raises BadData if its policy 0 is not the base, or has no report."""
+        state = campaign.load(run)
+        if state.config.start_adapter is not None or not state.reports or state.reports[0].policy != 0:
+            raise BadData(f"{run.uri} did not begin at the base with an evaluation: it cannot be calibrated on")
+        return cls(run, state.config, tuple(report.policy for report in state.reports))
+
+    @property
+    def reward(self) -> str:
+        """Name of what it optimised."""
+        return self.config.reward.name
+
+    def numbers(self, policy: int) -> Numbers:
+        """Measure one evaluation."""
+        committed = store.open_committed(self.layout.report(policy))
+        request = EvaluationRequest.model_validate(committed.manifest.request)
+        drawn = read_policy(request.candidate, ())
+        pictures = [drawn.picture(key) for key in drawn.samples]
+        return measure(drawn.policy_id, list(drawn.samples.values()), pictures, tuple(self._scorers()))
+
+    def _scorers(self) -> Iterator[RewardConfig]:
+        yield self.config.reward
+        yield from self.config.evaluation.judges
