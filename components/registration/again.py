@@ -6,13 +6,11 @@ registry that was emptied, or a version that somebody deleted while it is a mode
 
 from __future__ import annotations
 
-import argparse
-import logging
 import sys
 
 from components.core import store
 from components.core.contracts import RegistrationRequest
-from components.core.errors import StepError
+from components.registration.command import Parser, answer
 from components.registration.lineage import read_lineage
 from components.registration.model_card import model_card
 from components.registration.step import make_version, panel_of
@@ -30,16 +28,10 @@ def register_again(registration: str) -> dict[str, str]:
 
 def main() -> int:
     """Command line; see `--help`."""
-    parser = argparse.ArgumentParser(prog="python -m components.registration.again", description=__doc__)
+    parser = Parser(prog="python -m components.registration.again", description=__doc__)
     parser.add_argument("--registration", required=True, metavar="URI", help="prefix of the committed registration")
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        tags = register_again(parser.parse_args().registration)
-    except StepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return error.exit_code
-    print(f"policy {tags['ddpo.policy_id']:.12} is registered")
-    return 0
+    registration = parser.parse_args().registration
+    return answer(lambda: f"policy {register_again(registration)['ddpo.policy_id']:.12} is registered")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from components.core.base_model import TINY
 from components.core.contracts import EvaluationResult, Signal, WorstSlice
@@ -16,10 +17,15 @@ WORST = 5
 """Prompts and words that the card names, of each scorer."""
 
 
-def model_card(lineage: Lineage) -> str:
+Place = Literal["registry", "adapter", "pipeline"]
+"""What the card lies beside: a registered version, an exported adapter, an exported pipeline that it is merged into."""
+
+
+def model_card(lineage: Lineage, place: Place = "registry") -> str:
     """The whole card, in Markdown, with the front matter that model hubs read. Its picture lies beside it."""
     parts = [_front_matter(lineage), _title(lineage), _what(lineage), _picture(lineage), _numbers(lineage)]
-    parts += [_guard(lineage), _worst(lineage), _loading(lineage), _licence(lineage), _lineage(lineage)]
+    loading = _loading(lineage) if place == "registry" else _loading_files(lineage, place)
+    parts += [_guard(lineage), _worst(lineage), loading, _licence(lineage), _lineage(lineage)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -150,7 +156,7 @@ def _worst(lineage: Lineage) -> str:
 
 
 def _loading(lineage: Lineage) -> str:
-    sampler, model = lineage.state.config.sampler, lineage.request.model
+    model = lineage.request.model
     lines = [
         "## Load it",
         "",
@@ -170,22 +176,54 @@ def _loading(lineage: Lineage) -> str:
         "from diffusers import DDIMScheduler, StableDiffusionPipeline",
         "",
         f'files = mlflow.artifacts.download_artifacts("models:/{model}/<version>")',
-        f"pipe = StableDiffusionPipeline.from_pretrained({_base_argument(lineage)})",
-        "pipe.scheduler = DDIMScheduler.from_config("
-        f'pipe.scheduler.config, timestep_spacing="{sampler.timestep_spacing}", clip_sample=False)',
+        f"pipe = StableDiffusionPipeline.from_pretrained({_base_argument(lineage, bundled=True)})",
+        *_scheduler_lines(lineage),
         *_adapter_lines(lineage.training),
-        f"picture = pipe(prompt, num_inference_steps={sampler.steps}, guidance_scale={sampler.guidance_scale:g}, "
-        "eta=0.0).images[0]",
+        _drawing_line(lineage),
         "```",
     ]
     return "\n".join(lines)
 
 
-def _base_argument(lineage: Lineage) -> str:
+def _loading_files(lineage: Lineage, place: Place) -> str:
+    """For a directory of files, with the name that it has when it is downloaded or moved left to the reader."""
+    merged = place == "pipeline"
+    said = "The adapter is part of the UNet's weights here, fp32." if merged else "The adapter beside its base."
+    base = '"<this directory>"' if merged else _base_argument(lineage, bundled=False)
+    lines = [
+        "## Load it",
+        "",
+        said,
+        "",
+        "```python",
+        f"from diffusers import {'' if merged else 'DDIMScheduler, '}StableDiffusionPipeline",
+        "",
+        f"pipe = StableDiffusionPipeline.from_pretrained({base})",
+        *([] if merged else [*_scheduler_lines(lineage), 'pipe.load_lora_weights("<this directory>")']),
+        _drawing_line(lineage),
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+def _base_argument(lineage: Lineage, *, bundled: bool) -> str:
     if Path(lineage.base_place).is_dir():
-        return 'f"{files}/base"'
+        here = "components/policy/tiny/weights" if lineage.base_place == str(TINY) else lineage.base_place
+        return 'f"{files}/base"' if bundled else f'"{here}"'
     revision = lineage.request.base.revision
     return f'"{lineage.request.base.model}"' + (f', revision="{revision}"' if revision else "")
+
+
+def _scheduler_lines(lineage: Lineage) -> list[str]:
+    spacing = lineage.state.config.sampler.timestep_spacing
+    settings = f'pipe.scheduler.config, timestep_spacing="{spacing}", clip_sample=False'
+    return [f"pipe.scheduler = DDIMScheduler.from_config({settings})"]
+
+
+def _drawing_line(lineage: Lineage) -> str:
+    sampler = lineage.state.config.sampler
+    settings = f"num_inference_steps={sampler.steps}, guidance_scale={sampler.guidance_scale:g}, eta=0.0"
+    return f"picture = pipe(prompt, {settings}).images[0]"
 
 
 def _adapter_lines(training: Training | None) -> list[str]:
