@@ -1,8 +1,8 @@
 """What the guard's signals say about a run, over its evaluations. Pure: the same reports give the same verdicts.
 
 A single evaluation can be a fluke, so a signal fails a run only when it fails on `patience` evaluations in a row; a cap
-(KL to the original base, lifetime reward queries) fails at once. Which policy may be promoted is stricter: one that
-fails any signal, confirmed or not, never is.
+(KL to the original base, lifetime reward queries, pictures unfit to show) fails at once. Which policy may be promoted
+is stricter: one that fails any signal, confirmed or not, never is.
 """
 
 from __future__ import annotations
