@@ -33,8 +33,10 @@ read -ra more <<<"${BUILD_OPTIONS:-}"
 
 if compgen -G "$wheels/torch-*.whl" >/dev/null; then
 	TORCH=${TORCH:-cpu}
-	(cd "$wheels" && tar -c -- *.whl) | "$ENGINE" import - ddpo-wheels:local >/dev/null
-	options+=(--build-arg WHEELS=ddpo-wheels:local)
+	held=ddpo-wheels:$(cd "$wheels" && stat --format '%n %s %Y' -- *.whl | sha256sum | cut -c1-12)
+	"$ENGINE" image inspect "$held" >/dev/null 2>&1 || # importing it again would make every layer above it anew
+		(cd "$wheels" && tar -c -- *.whl) | "$ENGINE" import - "$held" >/dev/null
+	options+=(--build-arg "WHEELS=$held")
 fi
 options+=(--build-arg "TORCH=${TORCH:-cuda}")
 

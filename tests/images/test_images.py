@@ -39,16 +39,11 @@ def commit() -> str:
 @pytest.fixture(scope="module")
 def images(engine: Engine, commit: str) -> dict[str, str]:
     """All four, built from HEAD on BASE, else on a base made from Debian's packages; layers are kept between runs."""
-    environment = os.environ | {"ENGINE": engine.client, "TORCH": "cpu"}
-    base = os.environ.get("BASE")
-    if not base:
-        base = OFFLINE_BASE
-        if engine("image", "inspect", base).returncode != 0:
-            subprocess.run(
-                [ROOT / "images/offline-base.sh", base], check=True, env=os.environ | {"ENGINE": engine.client}
-            )
-    environment = os.environ | {"ENGINE": engine.client, "BASE": base, "TORCH": "cpu"}
-    subprocess.run([ROOT / "images/build.sh"], check=True, env=environment)
+    environment = os.environ | {"ENGINE": engine.client, "REVISION": commit, "TORCH": "cpu"}
+    base = os.environ.get("BASE") or OFFLINE_BASE
+    if base == OFFLINE_BASE and engine("image", "inspect", base).returncode != 0:
+        subprocess.run([ROOT / "images/offline-base.sh", base], check=True, env=environment)
+    subprocess.run([ROOT / "images/build.sh"], check=True, env=environment | {"BASE": base})
     return {name: f"ddpo-{name}:{commit[:12]}" for name in IMAGES}
 
 
