@@ -81,7 +81,10 @@ def test_the_numbers_on_it_are_those_of_the_report(whole: SyntheticRun, page: st
 
 def test_every_prompt_is_shown_before_and_after(page: str):
     """Five prompts, two pictures each."""
-    assert section(page, "generalisation").count('<img src="data:image/jpeg;base64,') == 10
+    for whose in ("base", "after training"):
+        assert (
+            len(re.findall(rf'<img src="data:image/jpeg;base64,[^>]*, {whose}"', section(page, "generalisation"))) == 5
+        )
     assert "the reward rose in 6 of 6 pictures" in text_of(page)
 
 

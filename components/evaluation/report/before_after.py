@@ -24,6 +24,8 @@ class Twin:
     caption: str
     before: Picture
     after: Picture | None
+    best: Picture | None
+    """The best passing policy's, where that is not the newest."""
     change: str
     rose: bool | None
     """None where the reward did not change, or is not known."""
@@ -50,13 +52,17 @@ def galleries(evidence: Evidence) -> list[Gallery]:
     return [_gallery(evidence.base, evidence.candidate, split, evidence) for split in evidence.splits]
 
 
-def twin(base: ScoredPolicy, candidate: ScoredPolicy | None, key: Key, evidence: Evidence) -> Twin:
-    """One picture before and after."""
+def twin(
+    base: ScoredPolicy, candidate: ScoredPolicy | None, key: Key, evidence: Evidence, *, with_best: bool = False
+) -> Twin:
+    """One picture before and after, and by the best policy between them where that is asked for."""
     change = _change(base, candidate, evidence.reward, key)
     unit, digits = reward_words(evidence.reward).unit, digits_for(_spread_of_base(evidence, base.samples[key].split))
+    best = evidence.drawn.get(evidence.best or 0) if evidence.best_is_earlier else None
     return Twin(
         caption=base.samples[key].text,
         before=shown(base, key, "base"),
+        best=shown(best, key, f"policy {evidence.best}") if best and with_best else None,
         after=shown(candidate, key, "after training") if candidate else None,
         change=DASH if change is None else f"{signed(change, digits)}{SPACE}{unit}".strip(),
         rose=change > 0 if change else None,
@@ -70,7 +76,7 @@ def _gallery(base: ScoredPolicy, candidate: ScoredPolicy | None, split: str, evi
     known = [change for change in changes if change is not None]
     return Gallery(
         split=split,
-        twins=tuple(twin(base, candidate, key, evidence) for key in spread(firsts, A_SPLIT)),
+        twins=tuple(twin(base, candidate, key, evidence, with_best=True) for key in spread(firsts, A_SPLIT)),
         prompts=len(firsts),
         rose=sum(change > 0 for change in known),
         pairs=len(known),

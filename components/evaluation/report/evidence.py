@@ -99,6 +99,11 @@ class Evidence:
         return campaign.best_policy(self.campaign) if self.guarded and self.newest else None
 
     @property
+    def best_is_earlier(self) -> bool:
+        """Whether the best policy is a trained one, and not the newest."""
+        return bool(self.best) and self.newest is not None and self.best != self.newest.result.policy
+
+    @property
     def turning_point(self) -> TurningPoint | None:
         """Where the judges begin to pay for the reward."""
         return turning_point([facts.result for facts in self.evaluations], self.reward, self.judges)

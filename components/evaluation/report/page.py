@@ -17,7 +17,7 @@ from components.evaluation.report import before_after, curves, figure, ledger, v
 from components.evaluation.report.evidence import Evidence, gather
 from components.evaluation.report.figure import Chart
 from components.evaluation.report.grid import nine_animals
-from components.evaluation.report.guard_view import banner, history, signals
+from components.evaluation.report.guard_view import banner, best_words, history, signals
 from components.evaluation.report.painted_text import typographic_panel
 from components.evaluation.report.side_by_side import against_champion, shipped_sampler
 from components.evaluation.report.splits import generalisation
@@ -111,6 +111,7 @@ def _guard_values(evidence: Evidence) -> dict[str, Any]:
     newest, failed = evidence.newest, evidence.failed
     return {
         "banner": banner(evidence),
+        "best_words": best_words(evidence),
         "turning": turning_words(evidence),
         "over_optimisation": Markup(figure.stack(charts, marks, x_end=_x_end(evidence))) if charts else None,
         "signals": signals(evidence, newest.result.policy) if newest else [],

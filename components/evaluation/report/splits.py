@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.core.contracts import ScorerComparison
+from components.core.contracts import EvaluationResult, ScorerComparison
 from components.evaluation.report.evidence import Evidence
 from components.evaluation.report.vocabulary import percent, signed
 
@@ -13,8 +13,9 @@ SEEN = "seen"
 
 @dataclass(frozen=True)
 class SplitRow:
-    """One split of the newest evaluation."""
+    """One split of one evaluation."""
 
+    policy: int
     split: str
     reward: ScorerComparison
     ratio: str
@@ -23,17 +24,23 @@ class SplitRow:
 
 
 def generalisation(evidence: Evidence) -> list[SplitRow]:
-    """One row a split, as the newest evaluation of a trained policy has it."""
+    """One row a split of the newest evaluated policy; before it those of the best policy, where that is earlier."""
     if evidence.newest is None:
         return []
-    result = evidence.newest.result
+    best = [
+        facts for facts in evidence.evaluations if evidence.best_is_earlier and facts.result.policy == evidence.best
+    ]
+    return [row for facts in (*best, evidence.newest) for row in _rows(evidence, facts.result)]
+
+
+def _rows(evidence: Evidence, result: EvaluationResult) -> list[SplitRow]:
     seen = result.comparison(evidence.reward, SEEN)
     rows = []
     for split in evidence.splits:
         if (reward := result.comparison(evidence.reward, split)) is None:
             continue
         judges = tuple((judge, found) for judge in evidence.judges if (found := result.comparison(judge, split)))
-        rows.append(SplitRow(split, reward, ratio(reward, seen), judges))
+        rows.append(SplitRow(result.policy, split, reward, ratio(reward, seen), judges))
     return rows
 
 

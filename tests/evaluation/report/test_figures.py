@@ -14,6 +14,7 @@ from PIL import Image
 
 from components.core import store
 from components.core.contracts import SamplingRequest
+from components.evaluation.report.before_after import galleries
 from components.evaluation.report.evidence import Evidence, gather
 from components.evaluation.report.grid import nine_animals
 from components.evaluation.report.page import render
@@ -137,10 +138,24 @@ def test_captions_stand_below_where_the_reward_has_them(probed: Evidence):
 
 
 def test_the_share_of_seen_is_one_gain_over_the_other(evidence: Evidence):
-    rows = {row.split: row for row in generalisation(evidence)}
+    rows = {row.split: row for row in generalisation(evidence) if row.policy == 6}
     seen, held_out = rows["seen"].reward.gain.mean, rows["held_out"].reward.gain.mean
     assert rows["seen"].ratio == "the measure"
     assert rows["held_out"].ratio.replace("\u00a0", " ") == f"{100 * held_out / seen:.0f} %"
+
+
+def test_where_the_newest_is_not_the_best_both_are_shown(evidence: Evidence):
+    """Base, policy 2 (best passing) and policy 6 (newest), in this order."""
+    assert [(row.policy, row.split) for row in generalisation(evidence)] == [
+        (2, "seen"),
+        (2, "held_out"),
+        (6, "seen"),
+        (6, "held_out"),
+    ]
+    cat = galleries(evidence)[0].twins[0]
+    for policy, picture in ((0, cat.before), (2, cat.best), (6, cat.after)):
+        assert picture is not None
+        assert np.abs(shrunk(picture, 32) - original(evidence, policy, ("a-cat", 0))).mean() < 6
 
 
 def test_without_a_clear_seen_gain_there_is_no_share(evidence: Evidence):
