@@ -28,13 +28,15 @@ class Contents:
     """One image."""
 
     packages: tuple[str, ...]
-    """Ours: every module below them is imported."""
+    """Ours: every module below them is imported, less `elsewhere`."""
     modules: tuple[str, ...]
     """Others' that ours import late, when they are called."""
     absent: tuple[str, ...]
     """Modules that must not be there to import."""
     steps: tuple[str, ...] = ()
     """Steps that run in it."""
+    elsewhere: tuple[str, ...] = ()
+    """Modules below `packages` that no step imports, and that need what this image does without."""
 
 
 IMAGES = {
@@ -43,6 +45,7 @@ IMAGES = {
         packages=("components.core", "components.prompts", "components.evaluation", "components.registration"),
         modules=("boto3", "jinja2", "matplotlib.figure", "mlflow.models", "mlflow.pyfunc", "PIL.Image"),
         absent=SERVICES + MODELS,
+        elsewhere=("components.registration.merging",),  # `export --merged`, where torch is
     ),
     "diffusion": Contents(
         steps=("sampling", "training"),
@@ -97,8 +100,10 @@ def faults(image: str, torch_build: str) -> list[str]:
         found.append(f"the user is {os.getuid()}, not {UID}")
     if os.access(sys.prefix, os.W_OK):
         found.append(f"{sys.prefix} is writable")
-    for name in [*(name for package in contents.packages for name in modules_below(package)), *contents.modules]:
-        importlib.import_module(name)
+    ours = [name for package in contents.packages for name in modules_below(package)]
+    for name in (*ours, *contents.modules):
+        if name not in contents.elsewhere:
+            importlib.import_module(name)
     if "torch" in contents.modules:
         cuda = importlib.import_module("torch").version.cuda
         if (torch_build == "cpu") != (cuda is None):
