@@ -18,7 +18,7 @@ from components.core.deployment import Deployment
 from components.core.errors import Conflict, StepError
 from components.core.layout import RunLayout
 from components.core.plan import evaluation_due
-from dags.pipeline import airflow_home, locks, promotions, services
+from dags.pipeline import airflow_home, locks, notifications, promotions, services
 from dags.pipeline.dag_names import (
     ITERATION_DAG,
     PROMOTE_DAG,
@@ -29,6 +29,7 @@ from dags.pipeline.dag_names import (
 )
 from dags.pipeline.display import Display
 from dags.pipeline.diverted import Diverted
+from dags.pipeline.notifications import Notification
 
 if TYPE_CHECKING:
     from dags.pipeline.task_listener import FailedTask, TaskListener
@@ -114,7 +115,9 @@ class _Driver:
         self.listener.failed.clear()
         state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, handed_over)
         if state != "success":
-            raise self._failure(f"{dag_id} {run_id} ended as {state}")
+            failure = self._failure(f"{dag_id} {run_id} ended as {state}")
+            notifications.send(Notification(kind="failed", run=self.run.run_id, text=f"{dag_id} {run_id}: {failure}"))
+            raise failure
 
     def _failure(self, otherwise: str) -> StepError:
         return task_error(self.listener.failed[-1]) if self.listener.failed else StepError(otherwise)

@@ -171,7 +171,7 @@ def _links(ti: Any) -> dict[str, str]:
     if not report:
         return {}
     page, found, _ = str(report).partition("/artifacts")
-    return {"Report": str(report)} | ({"MLflow": page} if found else {})
+    return {"Report": str(report)} | ({"MLflow": page} if found and page.startswith("http") else {})
 
 
 def _name(user: Any) -> str:

@@ -25,6 +25,8 @@ from dags.pipeline.diverted import Diverted
 from dags.pipeline.processes import Services, end, start
 
 HOST = "127.0.0.1"
+UI_VARIABLE = "DDPO_MLFLOW_URL"
+"""Where links to MLflow lead: its server's page, though the tasks talk to its database."""
 READY_SECONDS = 300
 
 
@@ -103,6 +105,7 @@ def _start(places: Deployment, environment: dict[str, str], airflow_url: str, ml
         urls["MLflow"] = f"http://{HOST}:{mlflow_port}"
         commands["mlflow"] = _mlflow(places, mlflow_port)
         environment = environment | {"MLFLOW_BACKEND_STORE_URI": places.tracking_uri}  # argv is for everybody to see
+    environment = {UI_VARIABLE: urls["MLflow"]} | environment
     environment = environment | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     started = tuple(
         start(name, command, environment, places.logs / "services" / f"{name}.log")

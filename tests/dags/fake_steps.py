@@ -7,6 +7,7 @@ FAKE_FAIL, FAKE_FAIL_ONCE      name of a step that fails: always (exit 65), or o
 FAKE_BREAK                     name of a step with a bug
 FAKE_SLOW                      name of a step that takes a minute
 FAKE_CALLS                     file that gets a line for every call of a step
+FAKE_REGISTRY                  registration makes a version in MLflow
 FAKE_SIGNAL                    level of a signal of every evaluation: warn or fail
 """
 
@@ -20,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from components.core import contracts as c
-from components.core import store
+from components.core import store, tracking
 from components.core.errors import BadData, Unavailable
 from components.core.spending import run_of_training
+from components.core.tracking.aliases import POLICY_ID, versions_of
 
 
 def base_model(directory: Path) -> Path:
@@ -99,7 +101,19 @@ def drawn(evaluated: c.EvaluatedPolicy) -> str:
 
 
 def registration(request: c.RegistrationRequest, out: store.Attempt) -> c.RegistrationResult:
-    return c.RegistrationResult(model=request.model, policy_id=policy_id(request.training), tags={})
+    made = policy_id(request.training)
+    if os.environ.get("FAKE_REGISTRY"):
+        make_version(request.model, made)
+    return c.RegistrationResult(model=request.model, policy_id=made, tags={})
+
+
+def make_version(model: str, made: str) -> None:
+    """A version in MLflow without files."""
+    with tracking.connect() as client:
+        if not client.search_registered_models(f"name = '{model}'"):
+            client.create_registered_model(model)
+        if not versions_of(client, model, made):
+            client.create_model_version(model, source="file:///nowhere", tags={POLICY_ID: made})
 
 
 STEPS = (prompts, sampling, scoring, training, evaluation, registration)

@@ -6,73 +6,15 @@ The steps are fakes that commit at once (`fake_steps`); everything else is real:
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sqlite3
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from components.core import store
-from tests.dags.fake_steps import base_model
+from tests.dags.homes import Home, finished, wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
-
-
-class Home:
-    """A DDPO_HOME with a store, and the command line in it."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.calls = directory / "calls"
-        self.base = base_model(directory / "base")
-
-    def ddpo(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        env = os.environ | {
-            "DDPO_HOME": str(self.directory),
-            "DDPO_RETRY_SECONDS": "0.1",
-            "FAKE_CALLS": str(self.calls),
-            "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",  # nobody listens: tracking must not matter
-            **environment,
-        }
-        for name in ("DDPO_STORE", "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"):
-            env.pop(name, None)
-        command = [sys.executable, "-m", "tests.dags.fake_steps", *arguments]
-        return subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-    def run(self, name: str, **environment: str) -> tuple[int, str, str]:
-        """`ddpo run smoke` to its end: exit code, stdout, stderr."""
-        command = ("run", "smoke", "--run-id", name, "--set", f"base.model={self.base}")
-        return finished(self.ddpo(*command, **environment))
-
-    def dag_runs(self, name: str) -> dict[str, str]:
-        with sqlite3.connect(self.directory / "airflow" / "airflow.db") as database:
-            query = "select run_id, state from dag_run where run_id like ? order by run_id"
-            return dict(database.execute(query, (f"{name}%",)).fetchall())
-
-    def log(self, name: str, task: str, attempt: int = 1) -> str:
-        """A step's log, where Airflow's UI looks for it."""
-        place = f"airflow/logs/dag_id=ddpo_iteration/run_id={name}/task_id={task}/attempt={attempt}.log"
-        return (self.directory / place).read_text()
-
-    def called(self, step: str, name: str) -> int:
-        lines = self.calls.read_text().splitlines() if self.calls.exists() else []
-        return sum(line.startswith(f"{step} ") and f"/runs/{name}/" in line for line in lines)
-
-    def prefix(self, name: str) -> str:
-        return f"{(self.directory / 'store').as_uri()}/runs/{name}"
-
-
-def finished(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    with process:
-        try:
-            out, err = process.communicate(timeout=800)
-        finally:
-            process.kill()
-    return process.returncode, out, err
 
 
 @pytest.fixture(scope="module")
@@ -152,11 +94,3 @@ def test_the_run_that_was_killed_is_sound(home: Home) -> None:
     code, out, _ = finished(home.ddpo("verify", "dogs"))
     assert code == 0
     assert "2 policies" in out
-
-
-def wait_for(condition: object, seconds: float = 400) -> None:
-    assert callable(condition)
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.1)
