@@ -43,7 +43,7 @@ locals {
 
   # A step also reads its own prefix, to find that it is done already.
   reads = {
-    prompts      = concat(local.plans, local.opening, local.prompts)
+    prompts      = concat(local.plans, local.prompts, ["runs/*/COMMITTED.json", "runs/*/attempts/*/prompts.txt"])
     sampling     = concat(local.plans, local.prompts, local.training, local.sampling, local.weights)
     scoring      = concat(local.plans, local.sampling, local.scoring, local.weights)
     training     = concat(local.plans, local.sampling, local.scoring, local.training, local.weights)
