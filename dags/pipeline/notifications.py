@@ -64,9 +64,17 @@ def send(notification: Notification) -> bool:
     try:
         _post(url, notification)
     except Exception as error:
-        log.warning("the notification did not reach %s: %s", urlsplit(url).hostname, redacted(str(error)))
+        log.warning("the notification did not reach %s: %s", _host(url), redacted(str(error)))
         return False
     return True
+
+
+def _host(url: str) -> str:
+    """What may be told of a webhook: its path is often its password."""
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
 
 
 def _post(url: str, notification: Notification) -> None:

@@ -9,8 +9,8 @@ import os
 import re
 import traceback
 
-USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@'\"]*:[^\s@'\"]*@(?=[^\s])")
-"""`user:password@` of a URI; a password may hold a slash or a colon that nobody escaped."""
+USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s'\"]*:[^\s'\"]*@(?=[^\s])")
+"""`user:password@` of a URI, up to its last @: a password may hold anything. Too much is taken, never less."""
 NAMED = re.compile(
     r"(?P<name>(?:password|passwd|secret(?:_access)?_key|session_token|access_token|api_key|token)['\"]?\s*[=:]\s*['\"]?)"
     r"[^\s'\",&;)]+",
