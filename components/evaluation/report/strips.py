@@ -11,7 +11,7 @@ from components.evaluation.report.pictures import Picture, shown, spread
 from components.evaluation.report.vocabulary import DASH, digits_for, plain
 from components.evaluation.tables import Key, ScoredPolicy
 
-STRIPS = 6
+STRIPS = 8
 """Prompts shown, shared out evenly among the splits."""
 SIDE = 136
 CAPTION = "caption"
