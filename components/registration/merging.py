@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
+from diffusers.utils import logging as diffusers_logging
 
 from components.core.config import SamplerConfig
 from components.core.errors import BadData
@@ -32,13 +35,15 @@ def merge(lineage: Lineage, adapter: Path, out: Path) -> None:
     pipeline.scheduler = DDIMScheduler.from_config(
         pipeline.scheduler.config, timestep_spacing=sampler.timestep_spacing, clip_sample=False
     )
-    pipeline.load_lora_weights(str(adapter))
+    with _without_remarks():
+        pipeline.load_lora_weights(str(adapter))
     log.info("drawing %d pictures with the adapter beside the base", len(PROMPTS))
     before = _draw(pipeline, sampler)
     pipeline.fuse_lora()
     pipeline.unload_lora_weights()
     log.info("saving the merged pipeline, fp32")
-    pipeline.save_pretrained(out, safe_serialization=True)
+    with quiet_loading():
+        pipeline.save_pretrained(out, safe_serialization=True)
     del pipeline
     log.info("drawing them with what was saved")
     require_equal(before, _draw(_load(str(out), None), sampler))
@@ -57,9 +62,20 @@ def require_equal(before_NHWC: np.ndarray, after_NHWC: np.ndarray) -> None:
     log.info("%s", said)
 
 
+@contextmanager
+def _without_remarks() -> Iterator[None]:
+    """diffusers remarks that an adapter of a UNet has none for the text encoder."""
+    level = diffusers_logging.get_verbosity()
+    diffusers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(level)
+
+
 def _load(place: str, revision: str | None) -> Any:
     with quiet_loading():
-        pipeline = DiffusionPipeline.from_pretrained(place, revision=revision, torch_dtype=torch.float32)
+        pipeline = DiffusionPipeline.from_pretrained(place, revision=revision, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(pick_device())
 

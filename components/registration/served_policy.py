@@ -82,7 +82,7 @@ def load_pipeline(root: Path, *, base_model: str = "", device: str = "") -> Any:
     base = metadata["ddpo.base"]
     place = str(root / BASE) if (root / BASE).is_dir() else base_model or base["model"]
     revision = {"revision": base["revision"]} if base["revision"] and place == base["model"] else {}
-    pipeline = DiffusionPipeline.from_pretrained(place, torch_dtype=getattr(torch, base["dtype"]), **revision)
+    pipeline = DiffusionPipeline.from_pretrained(place, dtype=getattr(torch, base["dtype"]), **revision)
     spacing = metadata["ddpo.sampler"]["timestep_spacing"]
     pipeline.scheduler = DDIMScheduler.from_config(
         pipeline.scheduler.config, timestep_spacing=spacing, clip_sample=False
