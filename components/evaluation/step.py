@@ -73,7 +73,7 @@ def _kl_to_base(candidate: ScoredPolicy, base: ScoredPolicy) -> float:
     """Mean over the candidate's pictures of their path's KL to the base, nats. 0 for the base itself."""
     if candidate.policy_id == base.policy_id:
         return 0.0
-    path_kl = [row.kl_to_base for row in candidate.samples.values() if row.kl_to_base is not None]
+    path_kl = [row.kl_to_base for _, row in sorted(candidate.samples.items()) if row.kl_to_base is not None]
     if len(path_kl) != len(candidate.samples):
         lacking = len(candidate.samples) - len(path_kl)
         raise BadData(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,11 +17,16 @@ from components.core.contracts import (
     EvaluationRequest,
     EvaluationResult,
     ScorerComparison,
+    Signal,
     StepName,
 )
 from components.core.errors import BadData, MissingInput
 from components.core.records import RewardRow, SampleRow
 from components.core.runner import run_request
+from components.evaluation.limits import Calibration, Limit
+from components.evaluation.panel import open_picture
+from components.evaluation.tables import Key, ScoredPolicy
+from tests.evaluation.scored import scored
 from tests.evaluation.synthetic_run import SyntheticRun, png, score
 
 
@@ -62,6 +68,53 @@ def test_policy_0_is_the_base_and_differs_in_nothing(synthetic: SyntheticRun):
     result = synthetic.evaluate(0)
     assert result.kl_to_base == 0
     assert {c.difference.mean for c in result.comparisons} == {0}
+    assert {signal.level for signal in result.signals} == {"pass"}
+    assert (result.worst, result.generalisation) == ((), None)
+
+
+def test_signals_and_worst_slices_are_in_the_result_and_the_signals_in_their_file(synthetic: SyntheticRun):
+    """A base that no table speaks of: judges and health vote, the rest is shown and says why it does not."""
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    result = run(request)
+    committed = store.open_committed(request.out)
+    assert tuple(committed.rows("signals.jsonl", Signal)) == result.signals
+    voting = {signal.name for signal in result.signals if signal.votes}
+    assert voting == {"judge_loss:judge", "reward_missing", "reward_constant"}
+    kl = next(signal for signal in result.signals if signal.name == "kl_to_base")
+    assert kl.value == result.kl_to_base
+    assert "not calibrated: tiny-v1 was measured on another base; `python -m benchmarks.calibration`" in kl.reason
+    assert result.calibration.startswith("tiny-v1@")
+    assert {(s.kind, s.scorer) for s in result.worst} >= {("prompt", "jpeg_incompressibility")}
+
+
+def test_generalisation_is_held_out_over_seen_gain(synthetic: SyntheticRun):
+    synthetic.draw_and_score(0)
+    result = run(synthetic.draw_and_score(20))
+    seen, held_out = (result.comparison("jpeg_incompressibility", split) for split in ("seen", "held_out"))
+    assert seen is not None
+    assert held_out is not None
+    assert seen.gain.low > 0
+    assert result.generalisation == pytest.approx(held_out.gain.mean / seen.gain.mean)
+
+
+def test_a_table_of_this_base_votes(synthetic: SyntheticRun, tmp_path: Path):
+    """The synthetic run moves by 14 nats a level: a cap of 5 fails it at once, and the contrast may go anywhere."""
+    table = Calibration(
+        name="mine",
+        base_id="bare-base",
+        evaluation_set=synthetic.config.evaluation.set,
+        limits={"kl_to_base": Limit(warn=1, fail=5), "statistic:contrast": Limit(warn=90, fail=99)},
+    )
+    (tmp_path / "mine.json").write_text(table.model_dump_json())
+    synthetic.draw_and_score(0)
+    request = synthetic.draw_and_score(20)
+    guard = request.guard.model_copy(update={"calibration": str(tmp_path / "mine.json")})
+    result = run(request.model_copy(update={"guard": guard}))
+    signals = {signal.name: signal for signal in result.signals}
+    assert (signals["kl_to_base"].level, signals["kl_to_base"].votes) == ("fail", True)
+    assert signals["statistic:contrast"].level == "pass"
+    assert result.calibration.startswith("mine@")
 
 
 @pytest.fixture
@@ -104,7 +157,7 @@ def test_without_a_champion_none_is_named(warm: SyntheticRun):
 
 
 def test_a_repeat_has_the_same_bytes(synthetic: SyntheticRun):
-    """Elsewhere, later: the same numbers and the same panel."""
+    """Elsewhere, later: the same numbers, the same signals and the same panel."""
     synthetic.draw_and_score(0)
     request = synthetic.draw_and_score(20)
     first, again = (
@@ -119,7 +172,10 @@ def test_shards_and_their_order_change_no_number(synthetic: SyntheticRun):
     request = synthetic.draw_and_score(20)
     turned = request.candidate.model_copy(update={"shards": tuple(reversed(request.candidate.shards))})
     other = request.model_copy(update={"out": request.out + "-turned", "candidate": turned})
-    assert run(other).comparisons == run(request).comparisons
+    ours, theirs = run(other), run(request)
+    assert ours.comparisons == theirs.comparisons
+    assert ours.signals == theirs.signals
+    assert ours.worst == theirs.worst
 
 
 def test_a_missing_reward_is_counted(synthetic: SyntheticRun):
@@ -211,6 +267,29 @@ def test_the_panel_shows_both_rows_of_each_split_and_the_pixels_are_theirs(synth
     expected = base.resize((128, 128), Image.Resampling.BICUBIC)
     assert png(sheet.crop((84, 26, 84 + 128, 26 + 128))) == png(expected)
     assert "Time" not in str(sheet.info)
+
+
+def test_what_is_flagged_as_unfit_is_blurred_and_the_rest_is_not(tmp_path: Path):
+    """A picture of one sharp edge: blurred by a sixth of its width, no two neighbours differ by much."""
+    sharp = Image.new("RGB", (32, 32), "black")
+    sharp.paste("white", (16, 0, 32, 32))
+    key = ("an-owl", 0)
+
+    def step_across(fit: float) -> int:
+        policy = scored({"safety": {"an-owl": [fit]}})
+        shown = open_picture(_Showing(**(vars(policy) | {"commits": {key: png(sharp)}})), key)
+        row = np.asarray(shown)[16, :, 0].astype(int)
+        return int(np.abs(np.diff(row)).max())
+
+    assert step_across(1.0) == 255
+    assert step_across(0.0) < 40
+
+
+class _Showing(ScoredPolicy):
+    """A policy whose pictures are at hand."""
+
+    def picture(self, key: Key) -> Image.Image:
+        return Image.open(io.BytesIO(self.commits[key]))  # type: ignore[arg-type]
 
 
 def test_the_step_imports_no_torch():
