@@ -15,7 +15,8 @@ from benchmarks.calibration.readings import kept, read_signals
 from benchmarks.calibration.seed_sets import BaseModel
 from benchmarks.calibration.stored_runs import StoredRun
 from benchmarks.calibration.trials import Evaluation
-from components.core.config import GuardConfig, RewardConfig
+from components.core import plan
+from components.core.config import RewardConfig
 from components.core.contracts import Signal
 from components.core.layout import policy_name
 
@@ -73,7 +74,8 @@ class Bench:
 
     @property
     def _scorers(self) -> tuple[RewardConfig, ...]:
-        return (*self.rewards.values(), *self._judges)
+        """Judges and probes of the first run, and every run's reward."""
+        return (*self.rewards.values(), *plan.scorers(self.config)[1:])
 
     def _of_run(self, run: StoredRun, policy: int) -> tuple[Signal, ...]:
         name = f"{run.layout.run_id}-{policy_name(policy)}"
@@ -98,11 +100,9 @@ class Bench:
     def _signals(
         self, name: str, candidate: Callable[[], Numbers], base: Callable[[], Numbers], reward: str
     ) -> tuple[Signal, ...]:
-        judges = [judge.name for judge in self._judges]
-        guard = GuardConfig(calibration=None)
         return kept(
             self._work / "signals" / reward / f"{name}.jsonl",
-            lambda: read_signals(candidate(), base(), reward, judges, self.config.evaluation, guard),
+            lambda: read_signals(candidate(), base(), reward, self.config.evaluation),
         )
 
 

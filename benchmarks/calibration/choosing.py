@@ -27,6 +27,7 @@ MARGINS = {
     "diversity:within_prompt": 2.0,
     "diversity:between_prompts": 4.0,
     "text_area": 2.0,
+    "text_reward": 2.0,
 }
 """By signal, or by the part of its name before the colon."""
 COLLAPSED = 0.1

@@ -16,7 +16,13 @@ from components.evaluation.signals.all import all_signals
 from components.evaluation.signals.evidence import Evidence
 from components.evaluation.signals.level import Side, level_of
 
-SIDES: dict[str, Side] = {"statistic": "either", "diversity": "below", "kl_to_base": "above", "text_area": "above"}
+SIDES: dict[str, Side] = {
+    "kl_to_base": "above",
+    "diversity": "below",
+    "statistic": "either",
+    "text_area": "above",
+    "text_reward": "above",
+}
 """Where the danger of a calibrated signal lies, by the part of its name before the colon."""
 
 
@@ -25,20 +31,21 @@ def side_of(signal: str) -> Side | None:
     return SIDES.get(signal.partition(":")[0])
 
 
-def read_signals(
-    candidate: Numbers,
-    base: Numbers,
-    reward: str,
-    judges: Sequence[str],
-    evaluation: EvaluationConfig,
-    guard: GuardConfig,
-) -> tuple[Signal, ...]:
+def read_signals(candidate: Numbers, base: Numbers, reward: str, evaluation: EvaluationConfig) -> tuple[Signal, ...]:
     """Every signal, with limits that nothing reaches: one without a vote has none whatever the limits."""
     nowhere = EvaluatedPolicy(shards=())
     request = EvaluationRequest(
-        out="memory://", policy=1, candidate=nowhere, base=nowhere, start=nowhere, reward=reward, judges=tuple(judges),
-        evaluation=evaluation, guard=guard,
-    )  # fmt: skip
+        out="memory://",
+        policy=1,
+        candidate=nowhere,
+        base=nowhere,
+        start=nowhere,
+        reward=reward,
+        judges=tuple(judge.name for judge in evaluation.judges),
+        probes=tuple(probe.name for probe in evaluation.probes),
+        evaluation=evaluation,
+        guard=GuardConfig(calibration=None),
+    )
     same_rows = replace(candidate.policy, samples=base.policy.samples)  # a seed set's noise is another, and meant to be
     compared = Compared("trained", same_rows, {"base": base.policy})
     return all_signals(

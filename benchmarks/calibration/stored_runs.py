@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.calibration.measuring import Numbers, measure
-from components.core import campaign, store
-from components.core.config import RewardConfig, RunConfig
+from components.core import campaign, plan, store
+from components.core.config import RunConfig
 from components.core.contracts import EvaluationRequest
 from components.core.errors import BadData
 from components.core.layout import RunLayout
@@ -42,8 +41,4 @@ class StoredRun:
         request = EvaluationRequest.model_validate(committed.manifest.request)
         drawn = read_policy(request.candidate, ())
         pictures = [drawn.picture(key) for key in drawn.samples]
-        return measure(drawn.policy_id, list(drawn.samples.values()), pictures, tuple(self._scorers()))
-
-    def _scorers(self) -> Iterator[RewardConfig]:
-        yield self.config.reward
-        yield from self.config.evaluation.judges
+        return measure(drawn.policy_id, list(drawn.samples.values()), pictures, plan.scorers(self.config))
