@@ -157,7 +157,9 @@ def stands_on(lineage: Lineage) -> dict[str, str]:
 
 def verdict(lineage: Lineage) -> str:
     """The guard's level on this evaluation alone, alarms that nothing confirmed included: what promotion goes by."""
-    return guard.raw_level(lineage.evaluation) if lineage.evaluation else "not evaluated"
+    if lineage.evaluation is None:
+        return "not evaluated"
+    return guard.raw_level(lineage.evaluation) if lineage.evaluation.signals else "not judged"
 
 
 def version_tags(lineage: Lineage) -> dict[str, str]:
