@@ -11,7 +11,7 @@ from components.core.config import EvaluationConfig, GuardConfig
 from components.core.contracts import EvaluatedPolicy, EvaluationRequest, Signal
 from components.core.records import dump_rows, load_rows
 from components.evaluation.comparisons import Compared, compare_all
-from components.evaluation.limits import Calibration, Limit, Limits
+from components.evaluation.limits import NONE, Calibration, Limit, Limits
 from components.evaluation.signals.all import all_signals
 from components.evaluation.signals.evidence import Evidence
 from components.evaluation.signals.level import Side, level_of
@@ -44,7 +44,7 @@ def read_signals(candidate: Numbers, base: Numbers, reward: str, evaluation: Eva
         judges=tuple(judge.name for judge in evaluation.judges),
         probes=tuple(probe.name for probe in evaluation.probes),
         evaluation=evaluation,
-        guard=GuardConfig(calibration=None),
+        guard=GuardConfig(calibration=NONE),
     )
     same_rows = replace(candidate.policy, samples=base.policy.samples)  # a seed set's noise is another, and meant to be
     compared = Compared("trained", same_rows, {"base": base.policy})

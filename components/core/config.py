@@ -171,9 +171,9 @@ class EvaluationConfig(Contract):
 class GuardConfig(Contract):
     """When a policy pays too much for its reward, and what the run does then."""
 
-    calibration: str | None = "tiny-v1"
+    calibration: str = "tiny-v1"
     """Limits measured on a base and its healthy runs: a name in components/evaluation/calibrations, or the URI of a
-    JSON file of that form. None: what is not given here is shown and does not vote."""
+    JSON file of that form. `none`: what is not given here is shown and does not vote."""
     on_fail: Literal["stop", "lower_rate", "hold", "continue"] = "stop"
     """`stop`: end, and fall back to the best passing policy. `lower_rate`: go on at `rate_factor` of the learning rate.
     `hold`: go on, and let nothing of this run be promoted. `continue`: go on, and say so."""

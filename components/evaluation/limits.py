@@ -17,6 +17,8 @@ from components.core.config import Contract, describe
 from components.core.errors import BadData, BadRequest, MissingInput
 
 TABLES = Path(__file__).parent / "calibrations"
+NONE = "none"
+"""No table."""
 HOW_TO_MAKE_ONE = "`python -m benchmarks.calibration` makes a table"
 
 
@@ -68,9 +70,9 @@ class Limits:
         return self.silence or f"{self.label} has no limits for it"
 
 
-def applying(calibration: str | None, *, base_id: str, evaluation_set: str, reward: str) -> Limits:
+def applying(calibration: str, *, base_id: str, evaluation_set: str, reward: str) -> Limits:
     """The limits for this base, set and reward. Raises BadRequest or BadData if the table cannot be read."""
-    if calibration is None:
+    if calibration == NONE:
         return Limits("none", None, f"not calibrated: {HOW_TO_MAKE_ONE}", reward)
     table, digest = load(calibration)
     label = f"{table.name}@{digest[:12]}"

@@ -26,7 +26,7 @@ def preview(run_uri: str, prompt: str, *, policy: int | None, count: int, seed: 
         raise BadRequest(f"run {state.run.run_id} has policies 0 to {state.next_iteration}, not {k}")
     loaded = load_policy(policy_ref(state.config, state.run, k), folded=True)
     out.mkdir(parents=True, exist_ok=True)
-    paths = []
+    paths: list[Path] = []
     for batch, real in padded_batches([sample_seed(seed, prompt, i) for i in range(count)], state.config.sampler.batch):
         for picture in rollout(loaded, [prompt] * len(batch), batch, state.config.sampler).pictures[:real]:
             paths.append(out / f"policy-{k:04d}-{len(paths):02d}.png")

@@ -12,7 +12,7 @@ from components.core.records import RewardRow, SampleRow
 from components.evaluation import statistics
 from components.evaluation.bootstrap import Floats
 from components.evaluation.comparisons import Compared, compare_all
-from components.evaluation.limits import Calibration, Limit, Limits
+from components.evaluation.limits import NONE, Calibration, Limit, Limits
 from components.evaluation.signals.evidence import Evidence
 from components.evaluation.tables import ScoredPolicy
 
@@ -64,7 +64,7 @@ def evidence(
     """Evidence about a run with reward `r` and judge `j`."""
     request = EvaluationRequest(
         out="file:///out", policy=5, candidate=NOWHERE, base=NOWHERE, start=NOWHERE, reward="r", judges=("j",),
-        probes=probes, evaluation=EvaluationConfig(resamples=400), guard=guard or GuardConfig(calibration=None),
+        probes=probes, evaluation=EvaluationConfig(resamples=400), guard=guard or GuardConfig(calibration=NONE),
         lifetime_queries=lifetime_queries,
     )  # fmt: skip
     ours, theirs = statistics_of or (np.zeros((len(base.samples), len(statistics.NAMES))),) * 2

@@ -10,7 +10,7 @@ import pytest
 from components.core.config import GuardConfig
 from components.core.contracts import Signal
 from components.evaluation import statistics
-from components.evaluation.limits import Limit
+from components.evaluation.limits import NONE, Limit
 from components.evaluation.signals.all import all_signals
 from components.evaluation.signals.evidence import Evidence
 from components.evaluation.tables import ScoredPolicy
@@ -36,7 +36,7 @@ def wrong_in(pictures: int) -> dict[str, list[float]]:
 
 
 def lost(pictures: int, **guard: float) -> Signal:
-    settings = GuardConfig.model_validate({"calibration": None, **guard})
+    settings = GuardConfig.model_validate({"calibration": NONE, **guard})
     return named(evidence(policy(wrong_in(pictures)), policy(RIGHT), guard=settings), "judge_loss:j")
 
 
@@ -93,14 +93,14 @@ def test_the_reason_tells_over_optimisation_from_decay():
 @pytest.mark.parametrize(("kl", "level"), [(99.0, "pass"), (101.0, "fail")])
 def test_kl_is_held_against_the_configs_cap_and_then_the_tables(kl: float, level: str):
     at = policy(RIGHT)
-    by_config = named(evidence(at, at, kl_to_base=kl, guard=GuardConfig(calibration=None, kl_cap=100)), "kl_to_base")
+    by_config = named(evidence(at, at, kl_to_base=kl, guard=GuardConfig(calibration=NONE, kl_cap=100)), "kl_to_base")
     by_table = named(evidence(at, at, kl_to_base=kl, limits={"kl_to_base": Limit(warn=80, fail=100)}), "kl_to_base")
     assert (by_config.level, by_config.cap, by_config.warn) == (level, True, None)
     assert (by_table.level, by_table.cap) == ("warn" if level == "pass" else "fail", True)
 
 
 def test_the_configs_cap_goes_before_the_tables():
-    at, guard = policy(RIGHT), GuardConfig(calibration=None, kl_cap=100)
+    at, guard = policy(RIGHT), GuardConfig(calibration=NONE, kl_cap=100)
     found = evidence(at, at, kl_to_base=90, guard=guard, limits={"kl_to_base": Limit(warn=1, fail=2)})
     assert named(found, "kl_to_base").level == "pass"
 
@@ -114,7 +114,7 @@ def test_without_any_cap_kl_is_shown_and_has_no_vote():
 
 @pytest.mark.parametrize(("spent", "level"), [(500, "pass"), (501, "fail")])
 def test_queries_may_be_spent_up_to_the_cap(spent: int, level: str):
-    at, guard = policy(RIGHT), GuardConfig(calibration=None, lifetime_queries=500)
+    at, guard = policy(RIGHT), GuardConfig(calibration=NONE, lifetime_queries=500)
     found = named(evidence(at, at, lifetime_queries=spent, guard=guard), "lifetime_queries")
     assert (found.value, found.level, found.cap, found.votes) == (spent, level, True, True)
 

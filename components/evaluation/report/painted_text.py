@@ -64,7 +64,7 @@ def area_of(policy: ScoredPolicy, key: Key) -> float | None:
 
 
 def boxes_of(policy: ScoredPolicy, key: Key) -> Boxes:
-    """Left, top, right, bottom of each text that was found, in pixels; what is not four numbers is not drawn."""
+    """Left, top, width, height of each text that was found, in pixels; what is not four numbers is not drawn."""
     found = policy.rewards[TEXT_MASKED][key].parts.get(BOXES)
     boxes = found if isinstance(found, list) else []
     return [tuple(float(v) for v in box) for box in boxes if _is_box(box)]  # type: ignore[misc, union-attr, arg-type]

@@ -66,7 +66,8 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
 
 def _boxed(picture: Image.Image, boxes: Boxes, scale: float) -> Image.Image:
     ink = ImageDraw.Draw(picture)
-    for left, top, right, bottom in boxes:
+    for left, top, width, height in boxes:
+        right, bottom = left + width, top + height
         ink.rectangle((left * scale, top * scale, right * scale, bottom * scale), outline=BOX, width=2)
     return picture
 
