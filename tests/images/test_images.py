@@ -6,13 +6,16 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from components.core import store
-from components.core.config import PromptsConfig, RunConfig
-from components.core.contracts import PromptsRequest, StartRequest, StartResult, StepName
+from components.core.config import RunConfig
+from components.core.contracts import StartRequest, StartResult, StepName
+from components.core.layout import RunLayout
+from components.core.plan import iteration_requests
 from components.core.runner import run_request
 from images.contents import IMAGES, UID
 from tests.images.engine import Engine, find_engine
@@ -110,34 +113,44 @@ def test_a_step_answers_in_its_image(engine: Engine, images: dict[str, str], nam
     assert missing.returncode == 66, missing.stderr  # the exit code reaches the engine
 
 
-def test_prompts_commits_the_same_content_as_outside(
-    engine: Engine, images: dict[str, str], commit: str, tmp_path: Path
-) -> None:
-    """Same request, once here and once in the cpu image: one digest, and the image's manifest carries its commit."""
-    tmp_path.chmod(0o777)  # the container's user is another
-    root = tmp_path / "store"
-    root.mkdir(mode=0o777)
-    root.chmod(0o777)
-    asked = PromptsRequest(out=f"{root.as_uri()}/inside", prompts=PromptsConfig(), seed=7, iteration=3)
-    plan = f"{root.as_uri()}/plan"
-    with store.Attempt(plan, step="plan") as attempt:
-        attempt.write("prompts.json", asked.model_dump_json().encode())
-        attempt.commit(StartRequest(out=plan, config=RunConfig(), base_id="x"), StartResult(run="a"))
-    argv = ["python", "-m", "components.prompts", "--request", f"{plan}/prompts.json"]
-    done = engine.run(images["cpu"], *argv, mounts={root: "rw"})
-    assert done.returncode == 0, done.stderr
+@pytest.fixture
+def volume(tmp_path: Path) -> Path:
+    """A store's directory that the images' user may write to."""
+    for place in (tmp_path, root := tmp_path / "store"):
+        place.mkdir(exist_ok=True)
+        place.chmod(0o777)
+    return root
 
-    inside = store.open_committed(asked.out).manifest
-    outside = run_request(StepName.PROMPTS, asked.model_copy(update={"out": f"{root.as_uri()}/outside"}))
-    assert inside.content_digest == outside.content_digest
-    assert inside.software["ddpo"] == commit
+
+def test_an_iteration_in_containers_commits_what_it_commits_here(
+    engine: Engine, images: dict[str, str], commit: str, volume: Path, file_store: str
+) -> None:
+    """Prompts, pictures, rewards and policy 1, each step in its image: the digests of a run without containers."""
+    config = RunConfig.model_validate(tomllib.loads((ROOT / "dags/presets/smoke.toml").read_text()))
+    inside, outside = (RunLayout.of(root, "smoke") for root in (volume.as_uri(), file_store))
+    requests = iteration_requests(config, inside, 0)
+    with store.Attempt(inside.plan(0), step="plan") as attempt:
+        for name, request in requests.items():
+            attempt.write(f"{name}.json", request.model_dump_json().encode())
+        attempt.commit(StartRequest(out=inside.plan(0), config=config, base_id="x"), StartResult(run="smoke"))
+
+    image_of = {step: image for image, contents in IMAGES.items() for step in contents.steps}
+    ours = iteration_requests(config, outside, 0)
+    for name, request in requests.items():
+        step = StepName(name.partition("-")[0])
+        argv = ["python", "-m", f"components.{step}", "--request", f"{inside.plan(0)}/{name}.json"]
+        done = engine.run(images[image_of[step]], *argv, mounts={volume: "rw"}, options=("--env=OMP_NUM_THREADS=1",))
+        assert done.returncode == 0, done.stderr
+        made = store.open_committed(request.out).manifest
+        assert made.content_digest == run_request(step, ours[name]).content_digest, name
+        assert made.software["ddpo"] == commit
 
 
 def test_airflow_parses_every_dag_without_torch(engine: Engine, images: dict[str, str]) -> None:
     code = (
         "from airflow.dag_processing.dagbag import DagBag\n"
         "import json, os\n"
-        "bag = DagBag(os.environ['AIRFLOW__CORE__DAGS_FOLDER'], include_examples=False)\n"
+        "bag = DagBag(os.environ['AIRFLOW__CORE__DAGS_FOLDER'])\n"
         "print(json.dumps([sorted(bag.dags), bag.import_errors]))\n"
     )
     done = engine.run(images["airflow"], "python", "-c", code)
