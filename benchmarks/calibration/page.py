@@ -59,6 +59,6 @@ def render(table: Calibration, trials: Trials) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters["number"] = lambda value: "" if value is None else f"{value:.3g}"
+    environment.filters["number"] = lambda value: "" if value is None else f"{value:.4g}"
     page = environment.from_string(Path(__file__).with_name("page.md.jinja").read_text())
     return page.render(table=table, trials=trials, made=table.made_from, said=said)

@@ -31,8 +31,8 @@ def within_prompt(prompts: Sequence[Floats]) -> float | None:
 def between_prompts(prompts: Sequence[Floats]) -> float | None:
     """Mean cosine distance between the mean embeddings of two prompts. None for fewer than two prompts.
 
-    >>> between_prompts([np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]), np.array([[0.0, 1.0]])])
-    0.6666666666666666
+    >>> between_prompts([np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])])
+    1.0
     """
     if len(prompts) < 2:
         return None

@@ -70,6 +70,23 @@ def test_the_loss_is_a_share_of_what_the_base_had():
     assert named(evidence(candidate, base), "judge_loss:j").value == pytest.approx(0.5)
 
 
+def test_a_loss_on_other_splits_alone_shows_over_all_prompts():
+    """Eight held-out prompts that lost nothing and twelve seen ones that lost half: 12 / 20 of a half, 30 %."""
+    names = [f"owl{n}" for n in range(8)] + [f"cat{n}" for n in range(12)]
+    reward = {name: [4.0 * n + seed for seed in range(4)] for n, name in enumerate(names)}
+    right = {name: [1, 1, 1, 1] for name in names}
+    half = {name: [1, 1, 1, 1] if name.startswith("owl") else [0, 1, 0, 1] for name in names}
+    found = evidence(policy(half, reward), policy(right, reward))
+    held_out, every = named(found, "judge_loss:j"), named(found, "judge_loss_all:j")
+    assert (held_out.value, held_out.level) == (0, "pass")
+    assert every.value == pytest.approx(0.3)
+    assert every.level == "warn"
+
+
+def test_a_set_of_one_split_has_no_second_signal():
+    assert not any(s.name.startswith("judge_loss_all") for s in all_signals(evidence(policy(RIGHT), policy(RIGHT))))
+
+
 def test_a_judge_that_the_base_never_pleased_has_nothing_to_lose():
     found = named(evidence(policy(RIGHT), policy({prompt: [0] * 4 for prompt in RIGHT})), "judge_loss:j")
     assert (found.value, found.votes) == (None, False)
@@ -83,7 +100,7 @@ def test_the_reason_tells_over_optimisation_from_decay():
     assert bought.reason.startswith(
         "j lost 50% [40%, 60%] of the base's 1 on 20 held-out prompts while the reward rose by +"
     )
-    assert ": over-optimisation (warns above 0.15, fails above 0.35)" in bought.reason
+    assert ": over-optimisation (warns from 15%, fails from 35%)" in bought.reason
     assert "and the reward did not rise (+0.00 sd): decay" in decayed.reason
 
 

@@ -42,9 +42,3 @@ class Evidence:
         """A scorer on the split that decides, against the base; None where it gave nothing there."""
         wanted = (scorer, self.deciding_split, "base", "trained")
         return next((c for c in self.comparisons if (c.scorer, c.split, c.reference, c.sampler) == wanted), None)
-
-    @property
-    def reward_rose(self) -> bool | None:
-        """Whether the reward is surely above the base's on that split; None where it was not compared."""
-        reward = self.compared(self.request.reward)
-        return None if reward is None else reward.difference.low > 0

@@ -44,7 +44,9 @@ def calibrated(
 
 def unavailable(name: str, unit: str, why: str) -> Signal:
     """A signal that says nothing here: absent is unknown, neither fine nor wrong."""
-    return Signal(name=name, value=None, unit=unit, votes=False, reason=f"{name.replace('_', ' ')}: {why}")
+    return Signal(
+        name=name, value=None, unit=unit, votes=False, reason=f"{name.replace('_', ' ').replace(':', ' ')}: {why}"
+    )
 
 
 def limits_said(warn: float | None, fail: float | None, side: Side) -> str:
@@ -54,7 +56,7 @@ def limits_said(warn: float | None, fail: float | None, side: Side) -> str:
     (' (warns beyond ±0.5, fails beyond ±1)', ' (fails above 200)', '')
     """
     word = {"above": "above ", "below": "below ", "either": "beyond ±"}[side]
-    parts = [f"{verb} {word}{limit:.3g}" for verb, limit in (("warns", warn), ("fails", fail)) if limit is not None]
+    parts = [f"{verb} {word}{limit:.4g}" for verb, limit in (("warns", warn), ("fails", fail)) if limit is not None]
     return f" ({', '.join(parts)})" if parts else ""
 
 
