@@ -113,26 +113,21 @@ def test_a_step_answers_in_its_image(engine: Engine, images: dict[str, str], nam
     assert missing.returncode == 66, missing.stderr  # the exit code reaches the engine
 
 
-@pytest.fixture
-def volume(tmp_path: Path) -> Path:
-    """A store's directory that the images' user may write to."""
-    for place in (tmp_path, root := tmp_path / "store"):
-        place.mkdir(exist_ok=True)
-        place.chmod(0o777)
-    return root
-
-
 def test_an_iteration_in_containers_commits_what_it_commits_here(
-    engine: Engine, images: dict[str, str], commit: str, volume: Path, file_store: str
+    engine: Engine, images: dict[str, str], commit: str, tmp_path: Path, file_store: str
 ) -> None:
     """Prompts, pictures, rewards and policy 1, each step in its image: the digests of a run without containers."""
     config = RunConfig.model_validate(tomllib.loads((ROOT / "dags/presets/smoke.toml").read_text()))
+    volume = tmp_path / "volume"
     inside, outside = (RunLayout.of(root, "smoke") for root in (volume.as_uri(), file_store))
     requests = iteration_requests(config, inside, 0)
     with store.Attempt(inside.plan(0), step="plan") as attempt:
         for name, request in requests.items():
             attempt.write(f"{name}.json", request.model_dump_json().encode())
         attempt.commit(StartRequest(out=inside.plan(0), config=config, base_id="x"), StartResult(run="smoke"))
+
+    for directory in (volume, *(place for place in volume.rglob("*") if place.is_dir())):
+        directory.chmod(0o777)  # the images' user is not this one
 
     image_of = {step: image for image, contents in IMAGES.items() for step in contents.steps}
     ours = iteration_requests(config, outside, 0)
