@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).resolve().parents[2] / "infra" / "compose" / "postgres-databases.sh"
-PASSWORDS = {"POSTGRES_PASSWORD": "super", "AIRFLOW_DB_PASSWORD": "o'dd \"one", "MLFLOW_DB_PASSWORD": "p/w:@$x"}
+from tests.infra.postgres import PASSWORDS, serving
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A Postgres on this port of loopback, after the script."""
-    if not all(shutil.which(tool) for tool in ("initdb", "pg_ctl", "psql")):
-        pytest.skip("PostgreSQL's initdb, pg_ctl and psql are not installed")
-    home = tmp_path_factory.mktemp("postgres")
-    (home / "password").write_text(PASSWORDS["POSTGRES_PASSWORD"])
-    as_user: list[str] = []
-    if os.geteuid() == 0:  # Postgres refuses to be root
-        for path in (home, *home.parents[:2]):
-            path.chmod(0o755)
-        shutil.chown(home, "postgres")
-        shutil.chown(home / "password", "postgres")
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        free = int(probe.getsockname()[1])
-    data = home / "data"
-    initialise = ["initdb", "-D", str(data), "-U", "postgres", f"--pwfile={home / 'password'}", "-A", "scram-sha-256"]
-    subprocess.run([*as_user, *initialise], check=True, capture_output=True)
-    options = f"-p {free} -k {home} -h 127.0.0.1 -F"
-    begin = ["pg_ctl", "-D", str(data), "-o", options, "-l", str(home / "log"), "-w", "start"]
-    subprocess.run([*as_user, *begin], check=True, stdout=subprocess.DEVNULL)
-    environment = {"PATH": os.environ["PATH"], "PGHOST": "127.0.0.1", "PGPORT": str(free), "POSTGRES_USER": "postgres"}
-    subprocess.run(["sh", str(SCRIPT)], env=environment | PASSWORDS, check=True)
-    yield free
-    subprocess.run([*as_user, "pg_ctl", "-D", str(data), "-m", "immediate", "stop"], capture_output=True)
+def port() -> Iterator[int]:
+    """A Postgres, after the script."""
+    with serving() as port:
+        yield port
 
 
 @pytest.mark.parametrize(

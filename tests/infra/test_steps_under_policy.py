@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +27,17 @@ pytestmark = [
     pytest.mark.skipif(not (TINY / "model_index.json").is_file(), reason="the embedded policy's weights are not here"),
 ]
 
-BUCKET = "example-ddpo-store"
+PLANNED = "arn:aws:s3:::example-ddpo-store"
+"""The bucket that the policies speak of; the service's own has a name of its own."""
 SMOKE = Path(__file__).resolve().parents[2] / "dags" / "presets" / "smoke.toml"
 
 
 class Guarded:
     """boto3's S3 client, with the role's and the bucket's policies before it: moto itself reads no bucket policy."""
 
-    def __init__(self, planned: Planned) -> None:
+    def __init__(self, planned: Planned, bucket: str) -> None:
         self.planned = planned
+        self.bucket = bucket
         self.identity = "airflow"
         self.client = boto3.session.Session().client("s3")
         self.asked: set[tuple[str, str]] = set()
@@ -63,7 +65,7 @@ class Guarded:
             context["s3:if-none-match"] = request["IfNoneMatch"]
         call = Call(
             action=f"s3:{action}",
-            resource=f"arn:aws:s3:::{BUCKET}/{key}" if key else f"arn:aws:s3:::{BUCKET}",
+            resource=f"{PLANNED}/{key}" if key else PLANNED,
             principal=f"arn:aws:iam::123456789012:role/ddpo-{self.identity}-ddpo",
             context=context,
         )
@@ -75,16 +77,19 @@ class Guarded:
 
 @pytest.fixture
 def guarded(
-    planned: Planned, s3_environment: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> Iterator[Guarded]:
-    client = Guarded(planned)
-    client.client.create_bucket(Bucket=BUCKET)
-    client.client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    planned: Planned,
+    new_bucket: Callable[[], str],
+    s3_environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Guarded:
+    client = Guarded(planned, new_bucket())
+    client.client.put_bucket_versioning(Bucket=client.bucket, VersioningConfiguration={"Status": "Enabled"})
     monkeypatch.setattr(s3_objects, "_client", lambda: client)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.setenv("DDPO_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    yield client
+    return client
 
 
 def run_all(guarded: Guarded, plan: Plan) -> None:
@@ -103,8 +108,9 @@ def test_an_iteration_with_nothing_but_the_roles(guarded: Guarded) -> None:
     prompts = Path("prompts.txt")
     prompts.write_text("a cat\na dog\na fox\na bear\n")  # the run keeps its own copy, which the prompts step reads
     smaller = ("iterations=1", "evaluation.every=1", f'prompts.train="{prompts.absolute()}"')
-    store.probe(f"s3://{BUCKET}")
-    run = open_run(f"s3://{BUCKET}", "monday", load_config(SMOKE, smaller))
+    root = f"s3://{guarded.bucket}"
+    store.probe(root)
+    run = open_run(root, "monday", load_config(SMOKE, smaller))
     run_all(guarded, plan_evaluation(campaign.load(run), 0))
     run_all(guarded, plan_iteration(run, 0))
     run_all(guarded, plan_evaluation(campaign.load(run), 1))
@@ -114,9 +120,9 @@ def test_an_iteration_with_nothing_but_the_roles(guarded: Guarded) -> None:
     assert store.find(run.training(0)) is not None
     assert store.find(run.registration(1)) is not None
     assert {identity for identity, action in guarded.asked if action == "PutObject"} == {"airflow", *map(str, StepName)}
-    versions = guarded.client.list_object_versions(Bucket=BUCKET)["Versions"]
+    versions = guarded.client.list_object_versions(Bucket=guarded.bucket)["Versions"]
     assert {version["IsLatest"] for version in versions} == {True}  # nothing was ever written twice
 
     guarded.identity = "sampling"
     with pytest.raises(BadRequest, match="no permission"):
-        store.create(f"s3://{BUCKET}/promotions/ddpo-tiny/0000.json", b"{}")
+        store.create(f"{root}/promotions/ddpo-tiny/0000.json", b"{}")
