@@ -107,10 +107,7 @@ def export(
     ddpo export demo --out my-adapter
     ddpo export demo --policy 20 --merged --out my-pipeline
     """
-    from components.core import campaign
-
-    number = campaign.best_policy(campaign.load(layout_of(run))) if policy is None else policy
-    tool("components.registration.export", run, {"policy": number, "merged": merged, "out": out})
+    tool("components.registration.export", run, {"policy": policy, "merged": merged, "out": out})
 
 
 def _confirmed(judged: Judgement) -> bool:

@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core import base_model, campaign, store
+from components.core import base_model, campaign, promotion, store
 from components.core.config import RunConfig
 from components.core.contracts import PromptsResult, SamplingResult, StepName
 from components.core.deployment import Deployment
@@ -57,7 +57,9 @@ def estimate(config: RunConfig, places: Deployment) -> Estimate:
     """Count and measure. Raises MissingInput if the base is not there, BadRequest if the prompts are wrong."""
     geometry = _geometry(config)
     evaluations = sum(evaluation_due(config, k, config.iterations) for k in range(config.iterations + 1))
-    evaluations += config.start_adapter is not None  # the bare base, beside the champion
+    evaluations += config.start_adapter is not None  # the bare base, beside the start
+    champion = promotion.champion(places.store, config.registration.model)
+    evaluations += champion is not None and champion.training not in (None, config.start_adapter)
     pictures = evaluations * _evaluation_rows(config)
     samples = config.iterations * config.samples_per_iteration
     picture_bytes = int(geometry.picture**2 * PNG_BYTES_PER_PIXEL)
@@ -87,7 +89,8 @@ def as_text(cost: Estimate, config: RunConfig) -> str:
         "reward": config.reward.name,
         "iterations": f"{config.iterations} of {p.prompts} prompts × {p.samples_per_prompt} pictures",
         "reward queries": f"{cost.samples}",
-        "evaluations": f"{cost.evaluations} of the set {config.evaluation.set}, {cost.evaluation_pictures} pictures",
+        "evaluations": f"{cost.evaluations} of the set {config.evaluation.set}, {cost.evaluation_pictures} pictures"
+        + (", some by the sampler that ships" if config.evaluation.deployed_seeds else ""),
         "denoising steps": f"{(cost.samples + cost.evaluation_pictures) * s.steps} ({s.steps} a picture)",
         "in the store": f"about {size(cost.bytes_in_store)}, and {config.iterations} adapters with optimiser state",
         "time": time,
@@ -135,10 +138,13 @@ def _trajectory_bytes(config: RunConfig, g: Geometry) -> int:
 
 
 def _evaluation_rows(config: RunConfig) -> int:
+    """Pictures of one evaluation: by the training's sampler, and by the one that ships."""
     with tempfile.TemporaryDirectory() as scratch:
         run = RunLayout.of(Path(scratch).as_uri(), "plan")
         manifest = run_request(StepName.PROMPTS, evaluation_prompts_request(config, run))
-        return PromptsResult.model_validate(manifest.result).rows
+        rows = PromptsResult.model_validate(manifest.result).rows
+    seeds = config.evaluation.seeds
+    return rows + rows // seeds * min(config.evaluation.deployed_seeds, seeds)
 
 
 def _seconds(config: RunConfig, places: Deployment, evaluation_pictures: int) -> tuple[float | None, str]:

@@ -24,7 +24,7 @@ from components.core import campaign
 from components.core.campaign import Campaign
 from components.core.errors import StepError
 from components.core.layout import RunLayout
-from dags.pipeline.dag_names import ITERATION_DAG, iteration_run_id
+from dags.pipeline.dag_names import ITERATION_DAG, RETRAIN_DAG, iteration_run_id
 from dags.pipeline.exit_codes import failure
 from dags.pipeline.promotions import verdict_line
 
@@ -158,7 +158,7 @@ class WaitForTheEnd(BaseOperator):
         if event["event"] == "dead":
             raise AirflowFailException(
                 f"the loop of {state.run.run_id} is dead: {campaign.decide(state).reason}, and for {DEAD_MINUTES:g} "
-                f"min no DAG run of it was queued or running. Trigger {ITERATION_DAG} as {newest}, then clear this"
+                f"min no DAG run of it was queued or running. Trigger {RETRAIN_DAG} with no preset and this run id"
             )
         raise AirflowException(f"no such event: {event}")
 

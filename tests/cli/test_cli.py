@@ -80,7 +80,7 @@ def test_every_preset_is_a_config_that_says_what_it_is_for(name: str) -> None:
 
 
 def test_plan_counts_before_anything_starts(ddpo: Shell) -> None:
-    """Two iterations of 4 × 2; policies 0 and 2 are evaluated, on 60 animals with one seed each."""
+    """Two iterations of 4 × 2; policies 0 and 2 are evaluated on 60 animals, once by each of two samplers."""
     code, out, _ = ddpo("plan", "smoke", "--set", f"base.model={ddpo.base}")
     lines = dict(
         line.split(None, 1) for line in out.splitlines() if not line.startswith(("in the", "reward q", "denoi"))
@@ -88,7 +88,7 @@ def test_plan_counts_before_anything_starts(ddpo: Shell) -> None:
     assert code == 0
     assert lines["iterations"] == "2 of 4 prompts × 2 pictures"
     assert "reward queries  16" in out
-    assert lines["evaluations"] == "2 of the set tiny-v1, 120 pictures"
+    assert lines["evaluations"] == "2 of the set tiny-v1, 240 pictures, some by the sampler that ships"
     assert lines["time"] == "no earlier run to measure by"
     assert not (ddpo.home / "store").exists()
 
@@ -107,7 +107,7 @@ def test_plan_knows_the_sizes_of_a_base_that_is_here(ddpo: Shell) -> None:
     assert code == 0
     assert "32 px\n" in out
     pictures = 32 * 32 * 2.5
-    assert f"about {(16 * (15_360 + 20 + pictures) + 120 * pictures) / 1e3:.1f} kB" in out
+    assert f"about {(16 * (15_360 + 20 + pictures) + 240 * pictures) / 1e3:.1f} kB" in out
 
 
 @pytest.mark.parametrize(
