@@ -221,7 +221,7 @@ def passes(module: torch.nn.Module) -> list[int]:
 
 def test_no_picture_goes_twice_through_a_tower(drawn: Drawn) -> None:
     """Verdict and embedding are one pass of the judge; caption and probabilities are one pass of the captioner."""
-    pictures, rows = drawn
+    pictures, _ = drawn
     classifier = TinyClassifier()
     of_judge = passes(classifier._clip.model.visual_projection)
     expected = classifier._clip.animal_probabilities(pictures)

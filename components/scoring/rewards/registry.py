@@ -17,6 +17,8 @@ BUILT_IN = {
     "jpeg_incompressibility": "components.scoring.rewards.jpeg:JpegIncompressibility",
     "alignment": "components.scoring.rewards.alignment:Alignment",
     "judge": "components.scoring.rewards.judge:ZeroShotJudge",
+    "safety": "components.scoring.rewards.safety:Safety",
+    "text_masked": "components.scoring.rewards.text_masked:TextMasked",
 }
 MEMBERS = ("Options", "identity", "score")
 
