@@ -48,7 +48,7 @@ class Home:
             **self.environment,
             **environment,
         }
-        for name in ("DDPO_STORE", "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"):
+        for name in {"DDPO_STORE", "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"} - set(environment):
             env.pop(name, None)
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.Popen(

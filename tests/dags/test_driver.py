@@ -6,12 +6,14 @@ The steps are fakes that commit at once (`fake_steps`); everything else is real:
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
 from components.core import store
+from dags.pipeline.dag_names import store_tag
 from tests.dags.homes import Home, finished, wait_for
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
@@ -59,6 +61,41 @@ def test_a_finished_run_finds_nothing_to_do(home: Home) -> None:
     assert (code, err) == (0, "")
     assert home.called("training", "cats") == 3
     assert out.splitlines()[0].startswith("run cats: 2 of 2 iterations done")
+
+
+def test_what_the_store_lacks_is_made_again_whatever_airflow_remembers(home: Home) -> None:
+    """Somebody restored an older copy of the store: the last evaluation and the registration are gone."""
+    run = home.directory / "store" / "runs" / "cats"
+    shutil.rmtree(run / "evaluations" / "policy-0002")
+    shutil.rmtree(run / "registrations")
+    code, _, err = home.run("cats")
+    assert (code, err) == (0, "")
+    assert store.find(f"{home.prefix('cats')}/evaluations/policy-0002/report") is not None
+    assert store.find(f"{home.prefix('cats')}/registrations/0002") is not None
+    assert home.called("training", "cats") == 3
+
+
+def test_a_run_of_the_same_name_in_another_store_is_another(home: Home) -> None:
+    """Its DAG runs carry the hash of its store; those of the first store stay as they are."""
+    other = (home.directory / "other").as_uri()
+    code, _, err = home.run("cats", DDPO_STORE=other)
+    assert (code, err) == (0, "")
+    assert store.find(f"{other}/runs/cats/registrations/0002") is not None
+    names = set(home.dag_runs("cats"))
+    assert {"cats", "cats-it-0000", "cats-it-0001"} < names
+    assert {name.replace(store_tag(other), "HASH") for name in names - {"cats", "cats-it-0000", "cats-it-0001"}} == {
+        "cats-HASH", "cats-HASH-it-0000", "cats-HASH-it-0001"
+    }  # fmt: skip
+
+
+def test_an_unchanged_schedule_is_skipped_whole_and_green(home: Home) -> None:
+    """`cats` is the preset's last run, with the same base: there is nothing to learn."""
+    form = {"preset": "smoke", "overrides": [f"base.model={home.base}"]}
+    driven = home.dag_run("ddpo_retrain", "monday", form)
+    assert driven.state == "success"
+    assert set(driven.tasks.values()) == {"skipped"}
+    assert len(driven.tasks) == 8
+    assert "nothing changed since cats: the same training again would teach nothing" in driven.said
 
 
 def test_a_failed_step_a_kill_and_a_resume(home: Home) -> None:
