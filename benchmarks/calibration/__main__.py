@@ -16,10 +16,13 @@ from benchmarks.calibration import page
 from benchmarks.calibration.bench import Bench
 from benchmarks.calibration.stored_runs import StoredRun
 from benchmarks.calibration.tables import Measured
+from benchmarks.calibration.text import ending_with, with_text
 from benchmarks.calibration.trials import Trials, alarms, at_level, stopped
 from components.core.errors import BadRequest
 from components.core.layout import RunLayout
 
+TEXT_SETS = 10
+"""Seed sets that are looked through for text."""
 EVERY = (2, 4, 6, 10)
 """How often an over-long run is taken to have been evaluated."""
 
@@ -47,6 +50,10 @@ def main(
     went_too_far = [(run.layout.run_id, run.reward, bench.replayed(run)) for run in replayed]
 
     null = [of[rewards[0]] for of in seed_sets[:sets]]
+    if bench.unread:
+        texts = [bench.text_of_set(n) for n in tqdm(range(min(sets, TEXT_SETS)), desc="text", unit="set", disable=None)]
+        null = [*map(with_text, null, texts), *null[len(texts) :]]
+        went_well = [ending_with(run, bench.text_of_run(of)) for run, of in zip(went_well, runs, strict=True)]
     measured = Measured(out.stem, bench.standard().policy.policy_id, bench.config.evaluation.set, null, went_well)
     table = measured.table()
     trials = Trials(
@@ -69,6 +76,9 @@ def main(
             c.name: {r: at_level("fail", bench.collapsed(c, r), table, r) for r in rewards}
             for c in tqdm(bench.collapses, desc="collapses", disable=None)
         },
+        enlarged={c.name: at_level("fail", bench.text_of(c), table, rewards[0]) for c in bench.collapses if c.painted}
+        if bench.unread
+        else {},
         by_name={c.name: c.signals for c in bench.collapses},
         stopped=[stopped(*run, table, every) for run in went_too_far for every in EVERY],
     )

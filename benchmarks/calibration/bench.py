@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from benchmarks.calibration import text
 from benchmarks.calibration.choosing import Healthy
 from benchmarks.calibration.collapses import Collapse, collapses
 from benchmarks.calibration.measuring import Numbers, load, measure, save
@@ -19,6 +21,9 @@ from components.core import plan
 from components.core.config import RewardConfig
 from components.core.contracts import Signal
 from components.core.layout import policy_name
+from components.core.records import SampleRow
+
+Drawn = tuple[list[SampleRow], list[Image.Image]]
 
 
 class Bench:
@@ -66,6 +71,43 @@ class Bench:
 
         name = collapse.name.replace(" ", "-")
         return self._signals(name, lambda: self._numbers(f"collapses/{name}", ruined), self.standard, reward)
+
+    @property
+    def unread(self) -> bool:
+        """Whether the runs left no text signals, because their pictures are too small to read."""
+        return plan.TEXT_MASKED not in [probe.name for probe in self.config.evaluation.probes]
+
+    def text_of_set(self, number: int) -> tuple[Signal, ...]:
+        """Text signals of a seed set, enlarged."""
+        return self._text(f"set-{number:03d}", lambda: self.model.draw(number))
+
+    def text_of_run(self, run: StoredRun) -> tuple[Signal, ...]:
+        """Text signals of a run's last evaluation, enlarged, against the base's pictures of its prompts."""
+        name = run.layout.run_id
+        same = run.config.prompts.template == self.config.prompts.template
+        base = None if same else self._numbers(f"text/{name}-base", lambda: self._enlarged(*run.drawn(0)))
+        return self._text(name, lambda: run.drawn(run.evaluated[-1]), base)
+
+    def text_of(self, collapse: Collapse) -> tuple[Signal, ...]:
+        """Text signals of a collapse of enlarged pictures: letters as large as a fifth of them."""
+
+        def ruined() -> Drawn:
+            samples, pictures = self.model.draw(None)
+            return samples, collapse.ruin([text.large(picture) for picture in pictures])
+
+        return self._text(collapse.name.replace(" ", "-"), ruined)
+
+    def _text(self, name: str, drawn: Callable[[], Drawn], base: Numbers | None = None) -> tuple[Signal, ...]:
+        base = base or self._numbers("text/standard", lambda: self._enlarged(*self.model.draw(None)))
+        numbers = self._numbers(f"text/{name}", lambda: self._enlarged(*drawn()))
+        return text.text_signals(numbers, base, self._text_reward, self.config.evaluation)
+
+    def _enlarged(self, samples: Sequence[SampleRow], pictures: Sequence[Image.Image]) -> Numbers:
+        return text.enlarged("", samples, pictures, self._text_reward)
+
+    @property
+    def _text_reward(self) -> RewardConfig:
+        return next(iter(self.rewards.values()))
 
     @property
     def collapses(self) -> list[Collapse]:

@@ -30,6 +30,8 @@ MARGINS = {
     "text_reward": 2.0,
 }
 """By signal, or by the part of its name before the colon."""
+LEAST_FAIL = {"text_area": 0.05, "text_reward": 0.5}
+"""Where neither chance nor training ever moved a signal, a fail lies here all the same, and a warning at half of it."""
 COLLAPSED = 0.1
 """A diversity below this share of the base's fails, however far healthy runs went."""
 ENOUGH = 3
@@ -54,13 +56,13 @@ def choose(names: Iterable[str], null: Sequence[Sequence[Signal]], healthy: Sequ
 def _choose(name: str, side: Side, null: Sequence[Sequence[Signal]], healthy: Sequence[Healthy]) -> Limit | None:
     chance = [value for signals in null if (value := _value(name, signals, pushed=True)) is not None]
     spread = float(np.std(chance, ddof=1)) if len(chance) > 1 else 0.0
-    reached = _reached(name, side, healthy)
-    if not reached or not (spread or max(reached)):
+    reached, least = _reached(name, side, healthy), LEAST_FAIL.get(name, 0.0)
+    if not reached or not (spread or least or max(reached)):
         return None
     farthest, margin = max(reached), MARGINS.get(name) or MARGINS[name.partition(":")[0]]
     return Limit(
-        warn=_limit(side, max(NULL_WARN * spread, farthest * (1 + margin) / 2)),
-        fail=_limit(side, max(NULL_FAIL * spread, farthest * margin)),
+        warn=_limit(side, max(NULL_WARN * spread, farthest * (1 + margin) / 2, least / 2)),
+        fail=_limit(side, max(NULL_FAIL * spread, farthest * margin, least)),
         null=_value_at(side, max(_distance(side, value) for value in chance)) if chance else None,
         healthy=_value_at(side, farthest),
     )

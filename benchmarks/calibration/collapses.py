@@ -24,6 +24,8 @@ class Collapse:
     """Names under which it is recognised: one of these must fail."""
     ruin: Ruin
     """From an evaluation's pictures to what is left of them."""
+    painted: bool = False
+    """Text is painted: small pictures are enlarged first, or nobody could read it."""
 
 
 def all_grey(pictures: Sequence[Image.Image]) -> list[Image.Image]:
@@ -80,6 +82,6 @@ def collapses(seeds: int) -> list[Collapse]:
         Collapse("one picture for all", SAME, one_for_all),
         Collapse("one picture a prompt", SAME[:1], one_a_prompt(seeds)),
         Collapse("noise", (*FLAT, "statistic:edge_density", *SAME), noise),
-        Collapse("painted words", ("text_area", "text_reward"), painted_words),
+        Collapse("painted words", ("text_area", "text_reward"), painted_words, painted=True),
         *(Collapse(f"brightness x{factor:g}", LIGHT, brightness(factor)) for factor in FACTORS),
     ]

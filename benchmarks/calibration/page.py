@@ -37,6 +37,7 @@ def summary(config: RunConfig, runs: list[StoredRun], trials: Trials) -> dict[st
         "collapses": {
             name: {**{reward: list(found) for reward, found in of.items()}} for name, of in trials.collapses.items()
         },
+        "collapses_enlarged": {name: [*found] for name, found in trials.enlarged.items()},
         "over_long": [said(stopped) for stopped in trials.stopped],
     }
 

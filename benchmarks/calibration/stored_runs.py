@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PIL import Image
+
 from benchmarks.calibration.measuring import Numbers, measure
 from components.core import campaign, plan, store
 from components.core.config import RunConfig
-from components.core.contracts import EvaluationRequest
+from components.core.contracts import EvaluationRequest, EvaluationResult
 from components.core.errors import BadData
 from components.core.layout import RunLayout
+from components.core.records import SampleRow
 from components.evaluation.tables import read_policy
 
 
@@ -38,7 +41,11 @@ class StoredRun:
     def numbers(self, policy: int) -> Numbers:
         """Measure one evaluation."""
         committed = store.open_committed(self.layout.report(policy))
-        request = EvaluationRequest.model_validate(committed.manifest.request)
-        drawn = read_policy(request.candidate, ())
-        pictures = [drawn.picture(key) for key in drawn.samples]
-        return measure(drawn.policy_id, list(drawn.samples.values()), pictures, plan.scorers(self.config))
+        policy_id = EvaluationResult.model_validate(committed.manifest.result).policy_id
+        return measure(policy_id, *self.drawn(policy), plan.scorers(self.config))
+
+    def drawn(self, policy: int) -> tuple[list[SampleRow], list[Image.Image]]:
+        """Rows and pictures of one evaluation."""
+        committed = store.open_committed(self.layout.report(policy))
+        drawn = read_policy(EvaluationRequest.model_validate(committed.manifest.request).candidate, ())
+        return list(drawn.samples.values()), [drawn.picture(key) for key in drawn.samples]

@@ -59,6 +59,8 @@ class Trials:
     """(run, signal) that warned under the table."""
     collapses: dict[str, dict[str, list[str]]]
     """Collapse -> reward -> signals that failed."""
+    enlarged: dict[str, list[str]]
+    """Collapse of enlarged pictures -> text signals that failed. Empty where the base's own are large enough."""
     by_name: dict[str, tuple[str, ...]]
     """Collapse -> signals under which it is recognised."""
     stopped: list[Stopped]

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.calibration.choosing import Healthy, choose
 from benchmarks.calibration.tables import Measured
+from benchmarks.calibration.text import ending_with
 from benchmarks.calibration.trials import Evaluation, alarms, at_level, stopped
 from components.core.contracts import Signal
 from components.evaluation.limits import Calibration, Limit
@@ -108,3 +109,19 @@ def test_a_replay_stops_at_the_second_fail_in_a_row(every: int, failed: int, jud
 def test_a_cap_stops_a_replay_at_once():
     found = over_long(2, kl_at=10)
     assert (found.failed, found.said, found.judge_halved) == (10, (KL,), 22)
+
+
+def test_text_has_a_limit_though_neither_chance_nor_training_ever_painted_any():
+    """A twentieth of the picture, and a warning at half of that."""
+    text = [(signal("text_area", 0.0),)] * 3
+    chosen = choose(["text_area"], text, [run(n, 0.0, signal_name="text_area") for n in "abc"])["text_area"]
+    assert (chosen.warn, chosen.fail) == (0.025, 0.05)
+
+
+def test_text_of_enlarged_pictures_takes_the_place_of_what_was_not_available():
+    """Only a healthy run's last evaluation is enlarged."""
+    small = signal("text_area", None, votes=False)
+    healthy = Healthy("a", "r", ((small, signal(CONTRAST, 1)), (small, signal(CONTRAST, 2))))
+    ended = ending_with(healthy, [signal("text_area", 0.3)])
+    assert ended.evaluations[0] == healthy.evaluations[0]
+    assert [(s.name, s.value) for s in ended.evaluations[1]] == [(CONTRAST, 2), ("text_area", 0.3)]
