@@ -45,7 +45,7 @@ lint: install ## ruff, mypy, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-images: ## the four container images, from the last commit, with their sizes: make images BASE=... TORCH=cpu
+images: ## the container images, from the last commit, with their sizes: make images BASE=... TORCH=cpu
 	@images/build.sh
 
 proofs: install ## measure every number that the README claims, into docs/proofs/ (hours)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Build the images from a commit, never from the files that lie around it: a manifest that names the commit tells the truth.
 #
-#   make images                      all four, from HEAD
+#   make images                      all five, from HEAD
 #   make images IMAGES='cpu airflow' BASE=ddpo-base:bookworm TORCH=cpu
 #
-#   ENGINE     docker (20.10 or newer)        IMAGES    cpu diffusion scoring airflow
+#   ENGINE     docker (20.10 or newer)        IMAGES    cpu diffusion scoring airflow mlflow
 #   BASE       instead of the pinned one      TORCH     cuda | cpu | cu126 ...  (cpu where a local wheel decides it)
 #   REVISION   commit to build, HEAD          TAG       the commit's first 12 digits
 #   CA_BUNDLE  certificates for the package index, or SSL_CERT_FILE; a build secret, in no layer
@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 ENGINE=${ENGINE:-docker}
-IMAGES=${IMAGES:-cpu diffusion scoring airflow}
+IMAGES=${IMAGES:-cpu diffusion scoring airflow mlflow}
 CPU_LIMIT_MB=700
 MEGABYTE=1000000
 

@@ -73,6 +73,11 @@ IMAGES = {
         ),
         absent=(*MODELS, "components.sampling", "components.scoring", "components.training"),
     ),
+    "mlflow": Contents(
+        packages=(),
+        modules=("boto3", "mlflow.server", "mlflow.server.auth", "mlflow.store.tracking.sqlalchemy_store", "psycopg2"),
+        absent=(*SERVICES, *MODELS, "components", "dags"),
+    ),
 }
 
 

@@ -31,6 +31,7 @@ lock tools images/requirements/tools.in
 lock cpu pyproject.toml images/requirements/cpu.in --extra report
 lock diffusion pyproject.toml --extra diffusion
 lock scoring pyproject.toml --extra scoring
+lock mlflow images/requirements/mlflow.in
 lock airflow pyproject.toml images/requirements/airflow.in --extra airflow
 
 torch=(pyproject.toml --extra diffusion --extra scoring)

@@ -41,7 +41,7 @@ def commit() -> str:
 
 @pytest.fixture(scope="module")
 def images(engine: Engine, commit: str) -> dict[str, str]:
-    """All four, built from HEAD on BASE, else on a base made from Debian's packages; layers are kept between runs."""
+    """All of them, built from HEAD on BASE, else on a base made from Debian's packages; layers are kept between runs."""
     environment = os.environ | {"ENGINE": engine.client, "REVISION": commit, "TORCH": "cpu"}
     base = os.environ.get("BASE") or OFFLINE_BASE
     if base == OFFLINE_BASE and engine("image", "inspect", base).returncode != 0:
@@ -97,8 +97,8 @@ def test_the_sbom_lists_what_the_lock_asked_for(engine: Engine, images: dict[str
     listed = {part["name"].lower().replace("_", "-"): part["version"].partition("+")[0] for part in sbom["components"]}
     assert sbom["bomFormat"] == "CycloneDX"
     torch = {"torch": lock("torch-cuda")["torch"]} if "torch" in IMAGES[name].modules else {}
-    project = listed.pop("ddpo-pipeline")
-    assert re.fullmatch(r"\d+\.\d+\.\d+", project)
+    if IMAGES[name].packages:
+        assert re.fullmatch(r"\d+\.\d+\.\d+", listed.pop("ddpo-pipeline"))
     assert {key.replace(".", "-"): value for key, value in listed.items()} == {
         key.replace(".", "-"): value for key, value in (lock(name) | torch).items()
     }
@@ -162,7 +162,7 @@ def test_airflow_can_name_the_embedded_base(engine: Engine, images: dict[str, st
         "from components.core.config import BaseModelConfig\n"
         "print(identify(BaseModelConfig(model='tiny')))\n"
     )
-    ids = {engine.run(images[name], "python", "-c", code).stdout for name in IMAGES}
+    ids = {engine.run(images[name], "python", "-c", code).stdout for name in IMAGES if IMAGES[name].packages}
     assert len(ids) == 1
     assert ids.pop().startswith("sha256:")
 
