@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from components.core import deployment
+from dags.pipeline import services
 from dags.pipeline.redaction import redacted, redacted_traceback
 
 
@@ -39,3 +41,8 @@ def test_a_traceback_keeps_its_lines_and_loses_the_password() -> None:
     assert "hunter2@db" not in said
     assert "postgresql://***@db/mlflow" in said
     assert "test_redaction.py" in said
+
+
+def test_no_password_stands_on_a_command_line_that_everybody_can_list() -> None:
+    places = deployment.from_environment({"MLFLOW_TRACKING_URI": "postgresql://ddpo:hunter2@db/mlflow"})
+    assert not [word for word in services._mlflow(places, 5000) if "hunter2" in word]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from components.core import promotion
+from components.core.promotion import Candidate
 from tests.system.conftest import Webhook
 from tests.system.machines import Machine
 
@@ -38,22 +39,47 @@ def test_silence_rejects_and_ends_green(machine: Machine, webhook: Webhook) -> N
     states = machine.task_states("ddpo_promote", "silent")
     assert (states["approve"], states["promote"], states["aliases"]) == ("success", "skipped", "skipped")
     assert champions(machine) == before
-    (wanted,) = webhook.of("approval wanted")
+    wanted = webhook.of("approval wanted")[0]
     assert "required_actions" in wanted["links"]["Approve or reject"]
     (rejected,) = webhook.of("rejected")
     assert (rejected["run"], rejected["policy"]) == ("rival", 2)
     assert rejected["text"].startswith("nobody answered in ")
 
 
+def approve(machine: Machine, run_id: str) -> None:
+    """What the button does."""
+    place = f"dags/ddpo_promote/dagRuns/{run_id}/taskInstances/approve/-1/hitlDetails"
+    machine.get(place, {"chosen_options": ["Approve"], "params_input": {}}, "PATCH")
+
+
+def test_an_approval_after_a_newer_champion_is_refused_in_red(machine: Machine, webhook: Webhook) -> None:
+    """While the question waits, `fakes` is rolled back and promoted again: the log is not the one that was judged."""
+    asks(machine, "late")
+    store = (machine.home / "store").as_uri()
+    fakes = promotion.champion(store, "ddpo-fakes")
+    assert fakes is not None
+    back = promotion.rollback(store, "ddpo-fakes", by="me", reason="meanwhile")
+    again = Candidate(**fakes.model_dump(include=set(Candidate.model_fields)))
+    promotion.promote(store, "ddpo-fakes", again, expected=back.number + 1, by="me", reason="meanwhile")
+    approve(machine, "late")
+    assert machine.ended("ddpo_promote", "late", 200) == "failed"
+    states = machine.task_states("ddpo_promote", "late")
+    assert (states["approve"], states["promote"], states["aliases"]) == ("success", "failed", "upstream_failed")
+    assert champions(machine)[-1] == ("fakes-policy-2", "me")
+    log = machine.get("dags/ddpo_promote/dagRuns/late/taskInstances/promote/logs/1?full_content=true")
+    assert "has another champion since" in str(log)
+    machine.wait_for(lambda: bool(webhook.of("failed")), "the notification of the failure", 60)
+    assert webhook.of("failed")[0]["text"].startswith("ddpo_promote late failed")
+
+
 def test_a_person_approves_and_stands_in_the_log(machine: Machine, webhook: Webhook) -> None:
     asks(machine, "approved")
-    place = "dags/ddpo_promote/dagRuns/approved/taskInstances/approve/-1/hitlDetails"
-    machine.get(place, {"chosen_options": ["Approve"], "params_input": {}}, "PATCH")
+    approve(machine, "approved")
     assert machine.ended("ddpo_promote", "approved", 200) == "success"
     policy, by = champions(machine)[-1]
     assert policy == "rival-policy-2"
     assert by not in ("", "unknown", "automatic")
-    assert webhook.of("promoted")[-1]["text"] == f"champion of ddpo-fakes, entry 2, approved by {by}"
+    assert webhook.of("promoted")[-1]["text"] == f"champion of ddpo-fakes, entry 4, approved by {by}"
     events = machine.get("assets/events")["asset_events"]
     assert [event["extra"]["policy_id"] for event in events if "champion/ddpo-fakes" in event["uri"]][-1] == policy
 
