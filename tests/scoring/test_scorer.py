@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import subprocess
 import sys
 import weakref
 from pathlib import Path
@@ -184,14 +185,23 @@ def test_the_pictures_of_the_last_batch_are_not_kept_alive(fresh: Scorer) -> Non
 
 def test_jpeg_needs_no_torch() -> None:
     """An operator's CPU image for the JPEG rewards is small."""
-    import subprocess
-
     code = (
         "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
         "import components.scoring.step; from components.scoring.scorer import load_scorers\n"
         "from components.core.config import RewardConfig; load_scorers([RewardConfig()])"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_the_names_of_the_rewards_are_known_without_torch_or_pictures() -> None:
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'PIL', 'cv2', 'diffusers', 'transformers')))\n"
+        "from components.scoring.rewards.registry import reward_names; print(*reward_names())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert set(BUILT_IN) <= set(said.stdout.split())
 
 
 def test_every_built_in_reward_can_be_found() -> None:

@@ -226,7 +226,8 @@ def _boxes(lines: list[np.ndarray], scale: float, size: tuple[int, int]) -> list
     boxes = []
     for left, top, right, bottom, letter in lines:
         margin = 0.15 * letter + scale
-        x, y = max(0, int((left - margin) / scale)), max(0, int((top - margin) / scale))
+        dots = 0.2 * letter  # what stands above a letter is too small to be found
+        x, y = max(0, int((left - margin) / scale)), max(0, int((top - margin - dots) / scale))
         x1, y1 = (int(np.ceil((end + margin) / scale)) for end in (right, bottom))
         boxes.append((x, y, min(width, x1) - x, min(height, y1) - y))
     while True:
