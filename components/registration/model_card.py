@@ -7,7 +7,7 @@ from typing import Literal
 
 from components.core.base_model import TINY
 from components.core.contracts import EvaluationResult, Signal, WorstSlice
-from components.core.tracking.labels import comparison_table, spaced
+from components.core.tracking.labels import comparison_table, spaced, with_tables
 from components.registration.lineage import Lineage, Training, stands_on, verdict
 
 DESCRIPTION_LIMIT = 5000
@@ -30,13 +30,19 @@ def model_card(lineage: Lineage, place: Place = "registry") -> str:
 
 
 def version_description(lineage: Lineage) -> str:
-    """What stands on the version's page in MLflow: whole parts, the most telling first, as far as there is room."""
-    text = _what(lineage)
-    parts = [_numbers(lineage), _loading(lineage), _guard(lineage), _licence(lineage), _worst(lineage)]
-    for part in [*parts, _lineage(lineage)]:
-        longer = f"{text}\n\n{part}" if part else text
-        text = longer if len(spaced(longer)) <= DESCRIPTION_LIMIT else text
-    return spaced(text)[:DESCRIPTION_LIMIT]
+    """What stands on the version's page in MLflow: what decides first, and of the rest whole parts that fit."""
+    parts = [_what(lineage), _verdict(lineage)[: DESCRIPTION_LIMIT // 4], _loading(lineage), _licence(lineage)]
+    parts = [part for part in parts if part]
+    if (report := lineage.evaluation) is not None:
+        reward = lineage.state.config.reward.name
+        tables = [comparison_table(report), comparison_table(report, "champion")]
+        parts = with_tables(parts, tables, reward, DESCRIPTION_LIMIT)
+    else:
+        parts.insert(1, _numbers(lineage))
+    for part in (_worst(lineage), _lineage(lineage)):
+        longer = [*parts, part]
+        parts = longer if part and len(spaced("\n\n".join(longer))) <= DESCRIPTION_LIMIT else parts
+    return spaced("\n\n".join(parts))[:DESCRIPTION_LIMIT]
 
 
 def _front_matter(lineage: Lineage) -> str:
@@ -123,17 +129,24 @@ def _generalises(report: EvaluationResult) -> str:
     return f" Held-out gain over seen gain: {report.generalisation:.2f}."
 
 
+def _verdict(lineage: Lineage) -> str:
+    report = lineage.evaluation
+    if report is None or not report.signals:
+        return ""
+    told = sorted(
+        (s for s in report.signals if s.votes and s.level != "pass"), key=lambda s: s.level
+    )  # fail, then warn
+    said = f"Verdict on this evaluation: **{verdict(lineage)}**. Limits: `{report.calibration}`."
+    return "\n".join(["## Guard", "", said, *([""] if told else []), *(f"- {s.level}: {s.reason}" for s in told)])
+
+
 def _guard(lineage: Lineage) -> str:
     report = lineage.evaluation
     if report is None or not report.signals:
         return ""
-    level = verdict(lineage)
-    told = [s for s in report.signals if s.votes and s.level != "pass"]
-    lines = ["## Guard", "", f"Verdict on this evaluation: **{level}**. Limits: `{report.calibration}`.", ""]
-    lines += [f"- {s.level}: {s.reason}" for s in sorted(told, key=lambda s: s.level)]  # fail before warn
-    lines += [""] if told else []
     rows = [_signal_row(signal) for signal in report.signals]
-    return "\n".join([*lines, "| signal | value | unit | warn | fail | level |", "|---|---|---|---|---|---|", *rows])
+    table = ["| signal | value | unit | warn | fail | level |", "|---|---|---|---|---|---|", *rows]
+    return "\n".join([_verdict(lineage), "", *table])
 
 
 def _signal_row(s: Signal) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from components.core import plan, tracking
+from components.core import campaign, plan, tracking
 from components.core.config import RunConfig
 from components.core.contracts import EvaluationRequest, Signal
 from components.core.errors import MissingInput
@@ -107,6 +108,21 @@ def test_a_report_shows_the_champion_beside_the_base(file_store, tmp_path, mlflo
     note = parent(mlflow, campaign_of(["pass"], file_store, tmp_path)).data.tags["mlflow.note.content"]
     tables = [line for line in note.replace(" &nbsp;", "").splitlines() if line.startswith("| split |")]
     assert [line.split(" | ")[2] for line in tables] == ["base", "champion"]
+
+
+def test_a_note_keeps_the_verdict_and_cuts_no_table(file_store, tmp_path, mlflow):
+    """Ten times the rows are more than a tag holds: the reward's stay, whole, and everything that decides."""
+    synthetic = campaign_of(["pass"], file_store, tmp_path)
+    report = campaign.load(synthetic.run).reports[-1]
+    many = [c.model_copy(update={"split": f"split_{i}"}) for i in range(10) for c in report.comparisons]
+    state = replace(campaign.load(synthetic.run), reports=(report.model_copy(update={"comparisons": tuple(many)}),))
+    note = labels.campaign_note(state, campaign.decide(state))
+    assert len(note) <= 8000
+    assert "Guard on policy 1: **pass**" in note
+    assert "Artifacts: `panels/`" in note
+    tables = [line for line in note.replace(" &nbsp;", "").splitlines() if line.startswith("| split_")]
+    assert {line.count("|") for line in tables} == {8}
+    assert [line.split(" | ")[1] for line in tables] == ["jpeg_incompressibility"] * 30  # seen, held_out; champion
 
 
 def test_a_replay_of_an_older_scheme_brings_the_new_curves(file_store, tmp_path, mlflow):

@@ -22,9 +22,11 @@ from components.core.config import BaseModelConfig, RunConfig
 from components.core.contracts import PolicyRef
 from components.core.seeds import sample_seed
 from components.policy import load
+from components.policy.adapter import save_adapter
 from components.policy.rollout import rollout
 from components.registration import served_policy
 from tests.core.campaigns import SyntheticCampaign
+from tests.registration.conftest import LORA
 from tests.registration.registering import register
 
 ELSEWHERE = """
@@ -211,3 +213,22 @@ def test_our_own_loading_refuses_a_changed_adapter_in_the_store(synthetic):
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(BadData, match="corrupt"):
         load.load_policy(plan.policy_ref(synthetic.config, synthetic.run, 2))
+
+
+def test_a_hub_base_stays_a_reference_and_a_local_copy_may_serve(base, adapted, file_store, client):
+    """No base in the version; its id and revision are, and `model_config` names the copy."""
+    hub = BaseModelConfig(model="somebody/a-model", revision="c0ffee")
+    config = RunConfig(iterations=1, base=hub, training={"lora": LORA})
+    synthetic = SyntheticCampaign.open(file_store, config)
+    synthetic.iterate(0, adapter=save_adapter(adapted))
+    register(synthetic, 1, evaluated=False)
+    uri = "models:/ddpo-tiny@challenger"
+    files = Path(mlflow.artifacts.download_artifacts(uri))
+    assert not (files / "base").exists()
+    named = served_policy.read_metadata(files)["ddpo.base"]
+    assert named == {"model": "somebody/a-model", "revision": "c0ffee", "dtype": "float32"}
+    served = mlflow.pyfunc.load_model(uri, model_config={"base_model": str(base)})
+    (png,) = served.predict({"prompt": ["a cat"]}, params={"seed": 5, "num_inference_steps": 3})
+    settings = {"num_inference_steps": 3, "guidance_scale": 3.0, "eta": 0.0}
+    (expected,) = stock(base, files / "adapter_weights", ["a cat"], [5], **settings)
+    assert np.array_equal(pixels(png), expected)

@@ -14,6 +14,8 @@ from components.core.records import HELD_OUT
 from components.core.tracking.facts import IterationFacts
 
 NOTE = "mlflow.note.content"
+NOTE_LIMIT = 8000
+"""Characters of a run's tag; MLflow cuts what is longer, in the middle of a table."""
 PARENT = "mlflow.parentRunId"
 PROJECTED = "ddpo.projected"
 
@@ -65,7 +67,7 @@ def campaign_tags(state: Campaign, decision: Decision) -> dict[str, str]:
         tags["ddpo.policy"] = str(state.next_iteration)
         tags["ddpo.policy_id"] = state.trained[-1].policy_id
     if (verdict := telling_verdict(state)) is not None:
-        tags |= {"ddpo.verdict": verdict.level, "ddpo.guard": f"policy {verdict.policy}: {verdict.said}"}
+        tags |= {"ddpo.verdict": verdict.level, "ddpo.guard": f"policy {verdict.policy}: {verdict.said}"[:NOTE_LIMIT]}
     if any(report.policy for report in state.reports):
         tags["ddpo.best_policy"] = str(best_policy(state))
     return tags
@@ -104,28 +106,46 @@ def telling_verdict(state: Campaign) -> Verdict | None:
 
 
 def campaign_note(state: Campaign, decision: Decision) -> str:
-    """The description on the run's page: what it is, how far, and the newest evaluation."""
+    """The description on the run's page: what it is, how far, the guard's word, and the newest evaluation."""
     config = state.config
-    lines = [
+    head = [
         f"**{config.reward.name}** on `{config.base.model}`: {state.next_iteration} of {state.iterations} iterations, "
         f"{state.reward_queries} reward queries. {decision.reason[:1].upper()}{decision.reason[1:]}.",
         "",
         f"Store: `{state.run.uri}`",
     ]
-    if state.reports:
-        if (verdict := telling_verdict(state)) is not None:
-            lines += ["", *verdict_lines(verdict)]
-        lines += ["", *comparison_table(state.reports[-1])]
-        if champion := comparison_table(state.reports[-1], "champion"):
-            lines += ["", *champion]
+    parts = ["\n".join(head)[: NOTE_LIMIT // 2]]
+    if (verdict := telling_verdict(state)) is not None:
+        parts.append("\n".join(verdict_lines(verdict))[: NOTE_LIMIT // 4])
     if any(report.policy for report in state.reports):
-        lines += ["", f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`)."]
-    lines += ["", "Artifacts: `panels/`, pictures of every evaluated policy, base above it; `report/`, the report."]
-    return spaced("\n".join(lines))
+        parts.append(f"Best on held-out prompts so far: policy {best_policy(state)} (split `{HELD_OUT}`).")
+    parts.append("Artifacts: `panels/`, pictures of every evaluated policy, base above it; `report/`, the report.")
+    if state.reports:
+        tables = [comparison_table(state.reports[-1], reference) for reference in ("base", "champion")]
+        parts = with_tables(parts, tables, config.reward.name, NOTE_LIMIT)
+    return spaced("\n\n".join(parts))
+
+
+def with_tables(parts: list[str], tables: list[list[str]], scorer: str, limit: int) -> list[str]:
+    """The parts of a page and tables after them, as far as they fit in `limit` characters.
+
+    All of every table; else one scorer's rows of each; else of the first; else none. A row is never cut.
+    """
+    tables = [table for table in tables if table]
+    narrow = [[*table[:2], *(row for row in table[2:] if f"| {scorer} |" in row)] for table in tables]
+    for chosen in (tables, narrow, narrow[:1]):
+        longer = [*parts, *("\n".join(table) for table in chosen)]
+        if len(spaced("\n\n".join(longer))) <= limit:
+            return longer
+    return parts
 
 
 def spaced(markdown: str) -> str:
-    """Room between a table's columns: MLflow's pages draw them without any."""
+    """Room between a table's columns: MLflow's pages draw them without any.
+
+    >>> spaced("| a | b |")
+    '| a &nbsp; | b |'
+    """
     return "\n".join(
         line[:-1].replace(" |", " &nbsp; |") + "|" if line.startswith("| ") else line for line in markdown.splitlines()
     )
