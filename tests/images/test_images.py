@@ -41,7 +41,7 @@ def commit() -> str:
 
 @pytest.fixture(scope="module")
 def images(engine: Engine, commit: str) -> dict[str, str]:
-    """All of them, built from HEAD on BASE, else on a base made from Debian's packages; layers are kept between runs."""
+    """All, built from HEAD on BASE, else on a base made from Debian's packages; layers are kept between runs."""
     environment = os.environ | {"ENGINE": engine.client, "REVISION": commit, "TORCH": "cpu"}
     base = os.environ.get("BASE") or OFFLINE_BASE
     if base == OFFLINE_BASE and engine("image", "inspect", base).returncode != 0:
