@@ -10,7 +10,8 @@ It is classical, on OpenCV's components and distances: no weights, no GPU.
              row of equal shapes is a pattern), with few others of their kind around them (noise has many)
 
 Measured on 24 words each, of five faces, on flat, graded and drawn backgrounds; a word is found where boxes cover 80 %
-of it (tests/scoring/painted.py; letters of 12 px and more at 64 px, of 10 to 25 % of the side above):
+of it (tests/scoring/painted.py; fonts of 12 to 15 px at 64 px, of 10 to 25 % of the side above, less where a word would
+not fit):
 
     side     64 px   256 px   512 px
     clean    79 %    79 %     92 %      share of words found
