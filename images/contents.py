@@ -56,8 +56,8 @@ IMAGES = {
     "scoring": Contents(
         steps=("scoring",),
         packages=("components.core", "components.scoring"),
-        modules=("bert_score", "boto3", "PIL.Image", "safetensors.torch", "torch", "transformers"),
-        absent=(*SERVICES, "mlflow", "diffusers", "peft", "accelerate"),
+        modules=("bert_score", "boto3", "cv2", "diffusers", "PIL.Image", "safetensors.torch", "torch", "transformers"),
+        absent=(*SERVICES, "mlflow", "peft", "accelerate"),
     ),
     "airflow": Contents(
         packages=("components.core", "dags"),
