@@ -28,7 +28,7 @@ def ddpo_promote() -> None:
     report = ReportOperator(task_id="report", run=run, trigger_rule=TriggerRule.NONE_FAILED)
     approve = tasks.ApprovePromotion(
         task_id="approve",
-        subject="A new champion?",
+        subject=judged["subject"],
         body=judged["body"],
         person=person,
         run=run,

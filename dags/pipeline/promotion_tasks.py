@@ -65,6 +65,8 @@ def judge(params: dict[str, Any], ti: Any) -> list[dict[str, str]] | None:
         ti.xcom_push(key="expected", value=judged.expected)
         ti.xcom_push(key="person", value=judged.needs_person or "")
         ti.xcom_push(key="model", value=judged.model)
+        subject = f"Policy {judged.policy} of {run.run_id} as champion of {judged.model}?"
+        ti.xcom_push(key="subject", value=subject)
         ti.xcom_push(key="body", value=promotions.as_markdown(judged))
         return [{"request": uri} for uri in promotions.registrations(judged)]
 

@@ -134,16 +134,18 @@ def as_text(judgement: Judgement) -> str:
 def as_markdown(judgement: Judgement) -> str:
     """The gates as a table for Airflow's page of required actions."""
     rows = [f"| {g.name} | {_mark(g.passed)} | {g.reason.replace('|', '/')} |" for g in judgement.gates.gates]
-    now = f"policy {judgement.champion.policy} of {judgement.champion.run}" if judgement.champion else "none"
+    champion = judgement.champion
+    now = (
+        f"policy {champion.policy} of {RunLayout(champion.run).run_id}" if champion and champion.policy else "the base"
+    )
     return "\n".join(
         [
             f"Policy **{judgement.policy}** of run **{judgement.state.run.run_id}** would become champion of "
             f"**{judgement.model}**. Champion now: {now}.",
             "",
-            f"A person is asked because {judgement.needs_person or 'somebody wanted to be'}. "
-            "No answer in time is a rejection.",
+            f"A person decides: {judgement.needs_person}. No answer in time is a rejection.",
             "",
-            "| gate | | what was found |",
+            "| gate | result | what was found |",
             "|---|---|---|",
             *rows,
         ]

@@ -33,7 +33,10 @@ def asks(machine: Machine, run_id: str) -> Any:
 def test_silence_rejects_and_ends_green(machine: Machine, webhook: Webhook) -> None:
     before = champions(machine)
     question = asks(machine, "silent")
+    assert question["subject"] == "Policy 2 of rival as champion of ddpo-fakes?"
     assert "| held-out gain | pass |" in question["body"]
+    assert "Champion now: policy 2 of fakes." in question["body"]
+    assert "[Report](http" in question["body"]
     assert question["defaults"] == ["Reject"]
     assert machine.ended("ddpo_promote", "silent", 120) == "success"
     states = machine.task_states("ddpo_promote", "silent")
