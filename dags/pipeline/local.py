@@ -12,7 +12,8 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from airflow.sdk import BaseOperator
@@ -26,6 +27,8 @@ from dags.pipeline.steps import argv
 MODE_VARIABLE = "DDPO_STEPS"
 IN_PROCESS = "in-process"
 
+KEPT_LINES = 50
+"""Last lines of a step's output, among which its error is looked for."""
 ERROR_LINE = re.compile(r"^\S+ (?:ERROR|CRITICAL)\s+\S+: (?P<message>.*)$")
 """How a step's command writes its one-line error."""
 
@@ -40,18 +43,25 @@ class LocalStepOperator(BaseOperator):
         super().__init__(do_xcom_push=False, **kwargs)
         self.step = step
         self.request = request
+        self._instead: list[str] = []
         self._child: subprocess.Popen[str] | None = None
+
+    def run_instead(self, command: list[str]) -> None:
+        """Run another command than the step's, as a process of its own."""
+        self._instead = command
 
     def execute(self, context: Any) -> None:
         """Run the step to its commit."""
-        command = argv(self.step, self.request)
+        command = self._instead or argv(self.step, self.request)
         self.log.info("%s", shlex.join(command))
-        if os.environ.get(MODE_VARIABLE) == IN_PROCESS:
-            with scheduled_errors():
-                run_request(self.step, load_request(self.step, self.request))
-        else:
+        if os.environ.get(MODE_VARIABLE) != IN_PROCESS:
             die_with_parent()  # the parent is Airflow's supervisor: if it is killed, nobody reads this task any more
             self._run(command)
+        elif self._instead:
+            self._run(command)
+        else:
+            with scheduled_errors():
+                run_request(self.step, load_request(self.step, self.request))
 
     def on_kill(self) -> None:
         """Airflow wants the task to end."""
@@ -62,7 +72,8 @@ class LocalStepOperator(BaseOperator):
             raise KeyboardInterrupt
 
     def _run(self, command: list[str]) -> None:
-        last = ""
+        lines: list[str] = []
+        command = [sys.executable if command[0] == "python" else command[0], *command[1:]]
         with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
         ) as child:
@@ -71,10 +82,21 @@ class LocalStepOperator(BaseOperator):
             for line in child.stdout:
                 if line := line.rstrip():
                     self.log.info("%s", line)
-                    last = explain(line) or last
+                    lines = [*lines, line][-KEPT_LINES:]
         self._child = None
         if child.returncode != 0:
-            raise failure(child.returncode, f"{self.step}: {meaning(child.returncode)}: {last or 'see the log above'}")
+            raise failure(child.returncode, f"{self.step}: {meaning(child.returncode)}: {reason(lines)}")
+
+
+def reason(lines: Iterable[str]) -> str:
+    """Why a step ended, by what it wrote: its last error line, else its last line, as of a traceback.
+
+    >>> reason(["Traceback (most recent call last):", "ZeroDivisionError: division by zero"])
+    'ZeroDivisionError: division by zero'
+    """
+    written = [line for line in lines if line.strip()]
+    errors = [error for line in written if (error := explain(line))]
+    return [*written, *errors][-1].strip() if written else "it wrote nothing"
 
 
 def explain(line: str) -> str:

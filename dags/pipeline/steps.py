@@ -7,7 +7,6 @@ nothing else.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -15,12 +14,16 @@ from typing import Any
 from airflow.sdk import BaseOperator
 
 from components.core.contracts import StepName
+from dags.pipeline import environment
+from dags.pipeline.profiles import operator_class
 
 GPU_POOL = "gpu"
 SCORING_POOL = "scoring"
+DEPLOYMENT = environment.current()
+DEPLOYMENT.apply()  # whoever parses the DAGs also finds the store and MLflow where the deployment's file says
 POOLS = {
-    GPU_POOL: (1, "Sampling and training: one slot a GPU"),
-    SCORING_POOL: (2, "Scorers: processes that may score at once"),
+    GPU_POOL: (DEPLOYMENT.pools.gpu, "Sampling and training: one slot a GPU"),
+    SCORING_POOL: (DEPLOYMENT.pools.scoring, "Scorers: processes that may score at once"),
 }
 """Name -> slots, description. `make up` makes them: a task in a missing pool never runs."""
 
@@ -55,13 +58,11 @@ STEPS: dict[StepName, StepSpec] = {
 
 def argv(step: StepName, request: str) -> list[str]:
     """A step's command, the same in every profile."""
-    return [sys.executable, "-m", f"components.{step}", "--request", request]
+    return ["python", "-m", f"components.{step}", "--request", request]
 
 
 def step_task(step: StepName, request: Any, *, task_id: str | None = None) -> BaseOperator:
     """The task that runs a step; `request` is the URI of a committed request, or the XCom that holds it."""
-    from dags.pipeline.profiles import operator_class
-
     spec = STEPS[step]
     return operator_class()(
         task_id=task_id or str(step),

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from components.core.contracts import StepName
 from components.core.errors import BadRequest, Unavailable
-from dags.pipeline import local, profiles
+from dags.pipeline import local
 from dags.pipeline.exit_codes import failure, scheduled_errors
 from dags.pipeline.local import LocalStepOperator
 
@@ -73,9 +73,3 @@ def test_in_process_the_same_errors_are_the_same_outcomes(
     step.request = f"{file_store}/plan/sampling-00.json"
     with pytest.raises(AirflowFailException, match="nothing is committed"):
         step.execute({})
-
-
-def test_an_unknown_profile_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DDPO_PROFILE", "mainframe")
-    with pytest.raises(BadRequest, match="must be one of local"):
-        profiles.operator_class()
