@@ -17,7 +17,6 @@ from components.core.campaign import Campaign
 from components.core.deployment import Deployment
 from components.core.errors import Conflict, StepError
 from components.core.layout import RunLayout
-from components.core.plan import evaluation_due
 from dags.pipeline import airflow_home, locks, notifications, promotions, services
 from dags.pipeline.dag_names import (
     ITERATION_DAG,
@@ -131,8 +130,7 @@ def newest_is_whole(state: Campaign) -> bool:
     policy = state.next_iteration
     if not policy:
         return True
-    due = state.stopping or evaluation_due(state.config, policy, state.iterations)
-    if due and store.find(state.run.report(policy)) is None:
+    if campaign.evaluation_owed(state, policy) and store.find(state.run.report(policy)) is None:
         return False
     best = campaign.best_policy(state)
     registers = state.config.registration.enabled and best and campaign.decide(state).action == "finish"

@@ -15,7 +15,6 @@ from components.core import campaign, deployment
 from components.core.campaign import Campaign, Decision
 from components.core.contracts import StepName
 from components.core.layout import RunLayout
-from components.core.plan import evaluation_due
 from dags.pipeline import notifications, plans, promotions
 from dags.pipeline.dag_names import iteration_run_id, promotion_run_id
 from dags.pipeline.exit_codes import scheduled_errors
@@ -61,8 +60,8 @@ def plan_evaluation(params: dict[str, Any], ti: Any) -> list[dict[str, str]] | N
     with scheduled_errors():
         state = campaign.load(run_of(params))
         policy = params["iteration"] + 1
-        if not state.stopping and not evaluation_due(state.config, policy, state.iterations):
-            log.info("policy %d is not due: every %d are", policy, state.config.evaluation.every)
+        if not campaign.evaluation_owed(state, policy):
+            log.info("policy %d is not due: every %d are, and the last", policy, state.config.evaluation.every)
             return None
         planned = plans.plan_evaluation(state, policy)
         ti.xcom_push(key="evaluation", value=planned.uri("evaluation"))

@@ -7,22 +7,14 @@ from typing import Any
 
 import pytest
 
-from components.core import campaign, opening, store
-from components.core.contracts import (
-    EvaluationRequest,
-    EvaluationResult,
-    Interval,
-    ScorerComparison,
-    Signal,
-    StepName,
-    TrainingRequest,
-)
+from components.core import opening
+from components.core.contracts import StepName, TrainingRequest
 from components.core.layout import RunLayout
 from components.core.runner import load_request
 from dags.pipeline import notifications, plans, presets, promotions, tasks
 from dags.pipeline.notifications import Notification
 from tests.dags.fake_steps import base_model
-from tests.dags.test_plans import Pushed, train
+from tests.dags.test_plans import Pushed, evaluate, train
 
 
 class Decisions:
@@ -35,30 +27,9 @@ class Decisions:
     def after(self, k: int, level: Any) -> tuple[str | None, Pushed]:
         """Train iteration k, evaluate its policy with a signal of that level, and decide."""
         train(self.run, k)
-        self.evaluate(k + 1, level)
+        evaluate(self.run, k + 1, level)
         pushed = Pushed()
         return tasks.decide.function({"run": self.run.uri, "iteration": k}, pushed), pushed
-
-    def evaluate(self, policy: int, level: Any) -> None:
-        plan = plans.plan_evaluation(campaign.load(self.run), policy)
-        request = load_request(StepName.EVALUATION, plan.uri("evaluation"))
-        assert isinstance(request, EvaluationRequest)
-        gain = Interval(mean=0.1 * policy, low=0.05 * policy, high=0.2 * policy)
-        result = EvaluationResult(
-            policy=policy, policy_id=f"p{policy}", base_id="p0", start_id="p0", kl_to_base=0.1,
-            comparisons=tuple(
-                ScorerComparison(
-                    scorer=request.reward, split="held_out", reference="base", sampler=sampler, prompts=4, pairs=4,
-                    reference_mean=1.0, reference_std=0.1, candidate_mean=1.0, difference=gain, gain=gain, missing=0,
-                )
-                for sampler in ("trained", "deployed")
-            ),
-            signals=(
-                Signal(name="judge_loss:judge", value=0.4, unit="share", level=level, reason=f"the judge: {level}"),
-            ),
-        )  # fmt: skip
-        with store.Attempt(request.out, step="evaluation") as attempt:
-            attempt.commit(request, result)
 
 
 @pytest.fixture
@@ -67,7 +38,7 @@ def decisions(request: pytest.FixtureRequest, file_store: str, tmp_path: Path, m
     settings = ["iterations=6", "evaluation.every=1", f'guard.on_fail="{request.param}"']
     config = presets.resolve("smoke", [f"base.model={base_model(tmp_path / 'base')}", *settings])
     decisions = Decisions(opening.open_run(file_store, "cats", config))
-    decisions.evaluate(0, "pass")
+    evaluate(decisions.run, 0)
     monkeypatch.setattr(notifications, "send", decisions.told.append)
     return decisions
 

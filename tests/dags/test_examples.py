@@ -8,7 +8,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("module", ["dag_names", "dag_runs", "display", "estimate", "exit_codes", "forks", "local", "redaction"])
+@pytest.mark.parametrize(
+    "module", ["dag_names", "dag_runs", "display", "estimate", "exit_codes", "forks", "local", "redaction"]
+)
 def test_the_examples_of_a_module_hold(module: str) -> None:
     results = doctest.testmod(importlib.import_module(f"dags.pipeline.{module}"))
     assert results.attempted > 0

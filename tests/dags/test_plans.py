@@ -11,7 +11,16 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from components.core import campaign, opening, store
 from components.core.config import RunConfig
-from components.core.contracts import SamplingRequest, StepName, TrainingResult
+from components.core.contracts import (
+    EvaluationRequest,
+    EvaluationResult,
+    Interval,
+    SamplingRequest,
+    ScorerComparison,
+    Signal,
+    StepName,
+    TrainingResult,
+)
 from components.core.layout import RunLayout
 from components.core.runner import load_request
 from dags.pipeline import plans, presets, retrain_tasks, tasks
@@ -93,6 +102,29 @@ def train(run: RunLayout, k: int) -> None:
         attempt.commit(request, result)
 
 
+def evaluate(run: RunLayout, policy: int, level: Any = "pass") -> None:
+    """Commit policy k's evaluation: a gain of 0.1 sd a policy, and a signal of that level."""
+    plan = plans.plan_evaluation(campaign.load(run), policy)
+    request = load_request(StepName.EVALUATION, plan.uri("evaluation"))
+    assert isinstance(request, EvaluationRequest)
+    gain = Interval(mean=0.1 * policy, low=0.05 * policy, high=0.2 * policy)
+    result = EvaluationResult(
+        policy=policy, policy_id=f"p{policy}", base_id="p0", start_id="p0", kl_to_base=0.1,
+        comparisons=tuple(
+            ScorerComparison(
+                scorer=request.reward, split="held_out", reference="base", sampler=sampler, prompts=4, pairs=4,
+                reference_mean=1.0, reference_std=0.1, candidate_mean=1.0, difference=gain, gain=gain, missing=0,
+            )
+            for sampler in ("trained", "deployed")
+        ),
+        signals=(
+            Signal(name="judge_loss:judge", value=0.4, unit="share", level=level, reason=f"the judge: {level}"),
+        ),
+    )  # fmt: skip
+    with store.Attempt(request.out, step="evaluation") as attempt:
+        attempt.commit(request, result)
+
+
 def decided(run: RunLayout, k: int) -> tuple[Any, Pushed]:
     pushed = Pushed()
     return tasks.decide.function({"run": run.uri, "iteration": k}, pushed), pushed
@@ -109,6 +141,8 @@ def test_after_the_first_iteration_the_next_is_triggered_by_name(run: RunLayout)
 def test_the_last_iteration_registers_the_best_policy(run: RunLayout) -> None:
     train(run, 0)
     train(run, 1)
+    assert decided(run, 1) == (None, {})  # of what nobody looked at, nothing is fit
+    evaluate(run, 2)
     branch, pushed = decided(run, 1)
     assert branch == "register"
     assert pushed == {
@@ -121,6 +155,7 @@ def test_the_last_iteration_registers_the_best_policy(run: RunLayout) -> None:
 def test_a_stop_ends_the_run_and_a_resume_goes_on(run: RunLayout) -> None:
     train(run, 0)
     campaign.control(run, "stop")
+    evaluate(run, 1)
     assert decided(run, 0)[0] == "register"
     campaign.control(run, "resume")
     assert decided(run, 0)[0] == "trigger_next"
