@@ -60,9 +60,11 @@ def main(
 
 
 def places() -> Deployment:
-    """Where things are, from the environment."""
+    """Where things are: from the environment, and what that leaves open from the deployment's file."""
     from components.core import deployment
+    from dags.pipeline import environment
 
+    environment.current().apply()
     return deployment.from_environment()
 
 
