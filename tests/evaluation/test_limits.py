@@ -48,7 +48,7 @@ def test_a_table_is_silent_about_another_base_or_set(path: Path, base: str, eval
     assert found.of("kl_to_base") is None
     assert said in found.why_silent("kl_to_base")
     assert "`python -m benchmarks.calibration` makes a table" in found.why_silent("kl_to_base")
-    assert found.label.startswith("mine@")  # which table was asked is recorded all the same
+    assert found.label.startswith("none (mine: another ")  # which table was asked, and that none applied
 
 
 def test_no_table_is_none():
@@ -101,8 +101,8 @@ def test_in_the_shipped_table_chance_and_healthy_runs_lie_within():
             inwards = [limit.fail, limit.warn, limit.healthy] if below else [limit.healthy, limit.warn, limit.fail]
             assert None not in inwards
             assert inwards == sorted(inwards), name  # type: ignore[type-var]
-            assert limit.null is not None
-            assert limit.null > limit.warn if below else limit.null <= limit.warn  # type: ignore[operator]
+            if limit.null is not None:  # without a gain, chance says nothing about what hangs on text
+                assert limit.null > limit.warn if below else limit.null <= limit.warn  # type: ignore[operator]
 
 
 def test_every_shipped_name_loads():
