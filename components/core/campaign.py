@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import accumulate
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from components.core import guard, spending, store
-from components.core.config import Contract, RunConfig, StopConfig, describe
+from components.core.config import Contract, RunConfig, StopConfig
 from components.core.contracts import EvaluationResult, ScorerComparison, StartRequest, TrainingResult
-from components.core.errors import BadData, BadRequest, MissingInput, Unavailable
+from components.core.errors import BadRequest, MissingInput, Unavailable
 from components.core.guard import Verdict
-from components.core.layout import RunLayout
+from components.core.layout import RunLayout, policy_number
 from components.core.plan import evaluation_due
 from components.core.records import HELD_OUT
 
@@ -102,27 +101,26 @@ def load(run: RunLayout) -> Campaign:
     opened = store.find(run.uri)
     if opened is None:
         raise MissingInput(f"no run at {run.uri}", hint="`ddpo show` lists the runs of the store")
-    try:
-        start = StartRequest.model_validate(opened.manifest.request)
-    except ValidationError as error:
-        raise BadData(
-            f"{run.uri} was opened by another release of this project: {describe(error)}",
-            hint="use that release for this run; `ddpo fork` cannot read it either",
-        ) from None
+    start = opened.asked(StartRequest)
     controls = read_controls(run)
-    extensions = (c.iterations for c in controls if c.action == "extend")
-    ends = tuple(accumulate(extensions, initial=start.config.iterations))
+    extensions = sum(c.iterations for c in controls if c.action == "extend")
     trained = _trained(run)
     return Campaign(
         run=run,
         start=start,
-        iterations=ends[-1],
+        iterations=start.config.iterations + extensions,
         trained=trained,
-        reports=_reports(run, start.config, len(trained), ends),
+        reports=_reports(run, len(trained)),
         stopping=bool(controls) and controls[-1].action == "stop",
         extended=any(c.action == "extend" for c in controls),
         gpu_seconds=spending.gpu_seconds(run, start.config, len(trained)) if start.config.stop.gpu_hours else 0.0,
     )
+
+
+def evaluation_owed(campaign: Campaign, policy: int) -> bool:
+    """Whether a policy is to be evaluated: when its turn comes, and when the run ends with it, for whatever reason."""
+    ends_here = policy == campaign.next_iteration and decide(campaign).action == "finish"
+    return ends_here or evaluation_due(campaign.config, policy, campaign.iterations)
 
 
 def decide(campaign: Campaign) -> Decision:
@@ -168,17 +166,14 @@ def _spent(campaign: Campaign) -> str | None:
 def best_policy(campaign: Campaign) -> int:
     """Number of the best policy that may be shown to people: never one of which a signal fails, confirmed or not.
 
-    Those that pass come before those that are warned of, then the highest held-out gain decides. 0 where none is left:
-    the run falls back to where it started. The newest policy where none was evaluated.
+    Those that pass come before those that are warned of, then the highest held-out gain decides. 0 where none is left,
+    or none was evaluated: the run falls back to where it started.
     """
-    trained = [report for report in campaign.reports if report.policy]
-    if not trained:
-        return campaign.next_iteration
     ranks = {"pass": 1, "warn": 0}
     fit = {
         report.policy: (ranks[level], c.gain.mean, report.policy)
-        for report in trained
-        if (c := campaign.held_out(report)) and (level := guard.raw_level(report)) != "fail"
+        for report in campaign.reports
+        if report.policy and (c := campaign.held_out(report)) and (level := guard.raw_level(report)) in ranks
     }
     return max(fit, key=lambda policy: fit[policy]) if fit else 0
 
@@ -216,8 +211,8 @@ def _trained(run: RunLayout) -> tuple[TrainingResult, ...]:
     return tuple(results)
 
 
-def _reports(run: RunLayout, config: RunConfig, trained: int, ends: tuple[int, ...]) -> tuple[EvaluationResult, ...]:
-    # The last policy before each extension was due then, though it may not be due now: ask for what is there.
-    numbers = {k for k in range(trained + 1) if evaluation_due(config, k, ends[-1])} | {*ends, trained}
-    found = (store.find(run.report(k)) for k in sorted(numbers))
+def _reports(run: RunLayout, trained: int) -> tuple[EvaluationResult, ...]:
+    # Asked of the store and not of the cadence: a policy on which a run was stopped or extended is evaluated too.
+    numbers = (number for name in store.children(run.evaluations) if (number := policy_number(name)) is not None)
+    found = (store.find(run.report(k)) for k in sorted(numbers) if k <= trained)
     return tuple(EvaluationResult.model_validate(c.manifest.result) for c in found if c is not None)

@@ -320,7 +320,7 @@ class EvaluationResult(Result):
     worst: tuple[WorstSlice, ...] = ()
     """The worst prompts and words of each scorer."""
     calibration: str = "none"
-    """Name and digest of the table of limits."""
+    """Name and digest of the table of limits; `none`, with the reason, where none applied."""
 
     def comparison(
         self, scorer: str, split: str, reference: str = "base", sampler: str = "trained"

@@ -89,12 +89,14 @@ def _hold(state: Campaign) -> Gate:
 
 def _guard(report: EvaluationResult) -> Gate:
     level = guard.raw_level(report)
-    said = "; ".join(s.reason for s in report.signals if s.votes and s.level == level) if level != "pass" else ""
-    return Gate(
-        name="guard",
-        passed=level != "fail",
-        reason=f"the guard says {level}" + (f": {said}" if said else f" on {len(report.signals)} signals"),
-    )
+    if level is None:
+        return Gate(name="guard", passed=False, reason="its evaluation holds no signals: the guard did not look")
+    voting = [signal for signal in report.signals if signal.votes]
+    said = "; ".join(signal.reason for signal in voting if signal.level == level)
+    if level == "pass":
+        said = f"{len(voting)} signals vote, {len(report.signals) - len(voting)} do not"
+    unwatched = f"; {lack}" if (lack := guard.blind(report)) else ""
+    return Gate(name="guard", passed=level != "fail", reason=f"the guard says {level}: {said}{unwatched}")
 
 
 def _gain(state: Campaign, report: EvaluationResult) -> Gate:
@@ -131,9 +133,7 @@ def _above(found: ScorerComparison | None, least: float, *, name: str, over: str
 def _needs_person(state: Campaign, report: EvaluationResult) -> str | None:
     if state.config.promotion.approval == "person":
         return "the config asks for a person"
-    if not any(signal.votes for signal in report.signals):
-        return "no signal of the guard votes"
-    return "the guard warns" if guard.raw_level(report) == "warn" else None
+    return guard.blind(report) or ("the guard warns" if guard.raw_level(report) == "warn" else None)
 
 
 def _shown(c: ScorerComparison) -> str:

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from components.core.config import Contract
 from components.core.contracts import EvaluationResult, Level, Signal
 
+HEALTH = ("reward_", "judge_missing", "lifetime_queries")
+"""Signals about scorers that answer and budgets that last, not about what the pictures have become."""
+
 
 class Verdict(Contract):
     """The guard's word on one policy of a run."""
@@ -33,10 +36,32 @@ def verdicts(reports: Sequence[EvaluationResult], patience: int) -> tuple[Verdic
     return tuple(_verdict(report, ordered[:place], patience) for place, report in enumerate(ordered))
 
 
-def raw_level(report: EvaluationResult) -> Level:
-    """The worst level among a report's voting signals, without waiting for a second evaluation."""
+def raw_level(report: EvaluationResult) -> Level | None:
+    """The worst level among a report's voting signals, without waiting for a second evaluation.
+
+    None where there is no signal at all: nobody looked, and nothing is known.
+    """
+    if not report.signals:
+        return None
     levels = {signal.level for signal in report.signals if signal.votes}
     return "fail" if "fail" in levels else "warn" if "warn" in levels else "pass"
+
+
+def blind(report: EvaluationResult) -> str | None:
+    """What nobody watched, where a judge or every calibrated limit is silent; None where both speak.
+
+    The reward's own health always votes, and is no judge of pictures.
+    """
+    voting = [signal.name for signal in report.signals if signal.votes and not signal.name.startswith(HEALTH)]
+    judged = any(name.startswith("judge_loss") for name in voting)
+    limited = any(not name.startswith("judge_loss") for name in voting)
+    if judged and limited:
+        return None
+    return {
+        (False, False): "no judge and no calibrated limit watched these pictures",
+        (False, True): "no judge watched these pictures",
+        (True, False): "no calibrated limit watched these pictures",
+    }[judged, limited]
 
 
 def _verdict(report: EvaluationResult, before: Sequence[EvaluationResult], patience: int) -> Verdict:

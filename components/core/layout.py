@@ -38,6 +38,16 @@ def policy_name(policy: int) -> str:
     return f"policy-{policy:04d}"
 
 
+def policy_number(name: str) -> int | None:
+    """The number in a policy's evaluation's name; None for another name.
+
+    >>> policy_number("policy-0012"), policy_number("base")
+    (12, None)
+    """
+    number = name.removeprefix("policy-")
+    return int(number) if name != number and number.isdigit() else None
+
+
 @dataclass(frozen=True)
 class RunLayout:
     """Paths of one run. `uri` is `<store>/runs/<run id>`."""
@@ -93,6 +103,11 @@ class RunLayout:
     def training(self, k: int) -> str:
         """Policy k+1."""
         return f"{self.iteration(k)}/training"
+
+    @property
+    def evaluations(self) -> str:
+        """Every evaluation of the run."""
+        return f"{self.uri}/evaluations"
 
     @property
     def evaluation_prompts(self) -> str:

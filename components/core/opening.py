@@ -24,7 +24,7 @@ def open_run(store_uri: str, run_id: str, config: RunConfig, *, preset: str | No
     inputs = inputs_of(config, prompts)
     existing = store.find(run.uri)
     if existing is not None:
-        _require_same(run, StartRequest.model_validate(existing.manifest.request), config, inputs)
+        _require_same(run, existing.asked(StartRequest), config, inputs)
         return run
     champion = promotion.champion(store_uri, config.registration.model)
     request = StartRequest(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 from components.core import campaign, opening, store
 from components.core.config import Contract, RunConfig
 from components.core.contracts import StartRequest
-from components.core.errors import Conflict
+from components.core.errors import BadData, Conflict
 from components.core.layout import RunLayout
+
+log = logging.getLogger(__name__)
 
 SeedPolicy = Literal["preset", "advance"]
 """`preset`: the preset's seed each time, so that an unchanged Monday is skipped. `advance`: one more than last time."""
@@ -35,10 +38,13 @@ def runs_of(store_uri: str, preset: str) -> list[StartRequest]:
     runs = f"{store_uri.rstrip('/')}/runs"
     commits = [found for name in store.children(runs) if (found := store.find(f"{runs}/{name}")) is not None]
     ours = [c for c in commits if c.manifest.request.get("preset") == preset]
-    return [
-        StartRequest.model_validate(c.manifest.request)
-        for c in sorted(ours, key=lambda c: (c.manifest.cost.committed_at, c.prefix))
-    ]
+    starts = []
+    for commit in sorted(ours, key=lambda c: (c.manifest.cost.committed_at, c.prefix)):
+        try:
+            starts.append(commit.asked(StartRequest))
+        except BadData as error:  # an old run must not stop a schedule for ever
+            log.warning("left out: %s", error)
+    return starts
 
 
 def refuse_unfinished(store_uri: str, preset: str, *, but: str | None = None) -> None:

@@ -37,13 +37,13 @@ def queries_of_policy(training: str | None) -> int:
     if training is None:
         return 0
     run, k = run_of_training(training)
-    TrainingRequest.model_validate(store.open_committed(training).manifest.request)
-    start = StartRequest.model_validate(store.open_committed(run.uri).manifest.request)
+    store.open_committed(training).asked(TrainingRequest)
+    start = store.open_committed(run.uri).asked(StartRequest)
     return start.start_queries + (k + 1) * start.config.samples_per_iteration
 
 
 def gpu_seconds(run: RunLayout, config: RunConfig, trained: int) -> float:
-    """Seconds of the sampling and training of `trained` iterations, shards summed. What retention took counts 0."""
+    """Seconds of the sampling and training of `trained` iterations, a shard that is not there counts 0."""
     prefixes: Iterable[str] = (
         prefix
         for k in range(trained)

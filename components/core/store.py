@@ -21,12 +21,12 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import JsonValue, ValidationError
 
 from components.core import file_objects, software
-from components.core.config import Contract
+from components.core.config import Contract, describe
 from components.core.contracts import Cost, FileEntry, Manifest, Request, Result, canonical_json
 from components.core.errors import BadData, BadRequest, Conflict, MissingInput
 from components.core.records import Row, load_rows
@@ -80,6 +80,9 @@ def probe(store: str) -> None:
         )
     if read(uri) != data or PROBE not in children(store):
         raise BadRequest(f"{store} does not give back what was written to {PROBE}", hint="is it a cache, or another's?")
+
+
+Asked = TypeVar("Asked", bound=Request)
 
 
 class Attempt:
@@ -181,6 +184,16 @@ class Committed:
         if hashlib.sha256(data).hexdigest() != entry.sha256:
             raise BadData(f"{uri} is corrupt: its sha256 is not that of its commit")
         return data
+
+    def asked(self, kind: type[Asked]) -> Asked:
+        """The request that this commit answers. Raises BadData if this release cannot read it."""
+        try:
+            return kind.model_validate(self.manifest.request)
+        except ValidationError as error:
+            raise BadData(
+                f"{self.prefix} was written by another release of this project: {describe(error)}",
+                hint="use that release for it",
+            ) from None
 
     @functools.cached_property
     def expired(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ from components.core import store
 from components.core.config import Contract
 from components.core.contracts import (
     EvaluationResult,
+    RegistrationRequest,
     RegistrationResult,
     SamplingResult,
     ScoringResult,
@@ -168,7 +169,9 @@ def _registrations(read: RunContents) -> Iterator[str]:
     """What is registered is a policy of this run."""
     ids = set(_policies(read).values())
     for path, result in read.results.items():
-        if isinstance(result, RegistrationResult) and result.policy_id not in ids:
+        request = read.requests.get(path)
+        base = isinstance(request, RegistrationRequest) and request.policy == 0  # of a warm start, nobody's policy here
+        if isinstance(result, RegistrationResult) and not base and result.policy_id not in ids:
             yield f"{path}: registers {result.policy_id}, which this run did not make"
 
 

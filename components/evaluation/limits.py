@@ -1,7 +1,7 @@
 """Tables of limits: how far a signal may go, measured on a base's own seed sets and on its healthy runs.
 
-`benchmarks/calibration.py` makes them. A table speaks of one base and one evaluation set, and is silent about others:
-what is far for one model is the noise of another.
+`python -m benchmarks.calibration` makes them. A table speaks of one base and one evaluation set, and is silent about
+others: what is far for one model is the noise of another.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Limits:
     """The limits that an evaluation is held against."""
 
     label: str
-    """`name@digest`, or `none`."""
+    """`name@digest`; `none`, with the reason, where no limit applies."""
     table: Calibration | None
     silence: str
     """Why no limit applies; empty where the table speaks of this base and set."""
@@ -79,8 +79,10 @@ def applying(calibration: str, *, base_id: str, evaluation_set: str, reward: str
     silence = ""
     if table.base_id != base_id:
         silence = f"not calibrated: {table.name} was measured on another base; {HOW_TO_MAKE_ONE}"
+        label = f"none ({table.name}: another base)"
     elif table.evaluation_set != evaluation_set:
         silence = f"not calibrated: {table.name} was measured on {table.evaluation_set}; {HOW_TO_MAKE_ONE}"
+        label = f"none ({table.name}: another evaluation set)"
     return Limits(label, table, silence, reward)
 
 

@@ -159,7 +159,7 @@ def verdict(lineage: Lineage) -> str:
     """The guard's level on this evaluation alone, alarms that nothing confirmed included: what promotion goes by."""
     if lineage.evaluation is None:
         return "not evaluated"
-    return guard.raw_level(lineage.evaluation) if lineage.evaluation.signals else "not judged"
+    return guard.raw_level(lineage.evaluation) or "not judged"
 
 
 def version_tags(lineage: Lineage) -> dict[str, str]:

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from components.core import base_model, plan, store
-from components.core.campaign import Campaign, best_policy, control, decide, list_runs, load, read_controls
+from components.core.campaign import (
+    Campaign,
+    best_policy,
+    control,
+    decide,
+    evaluation_owed,
+    list_runs,
+    load,
+    read_controls,
+)
 from components.core.config import RunConfig, parse_config
 from components.core.contracts import EvaluationResult, Interval, Level, ScorerComparison, Signal, TrainingResult
 from components.core.errors import BadRequest, Conflict, MissingInput
@@ -53,7 +62,13 @@ def train(run: RunLayout, *, upto: int) -> None:
 
 
 def evaluate(
-    run: RunLayout, policy: int, gain: float, *, split: str = "held_out", level: Level = "pass", cap: bool = False
+    run: RunLayout,
+    policy: int,
+    gain: float,
+    *,
+    split: str = "held_out",
+    level: Level | None = "pass",
+    cap: bool = False,
 ) -> None:
     """Commit a report with this held-out gain of the reward, a judge that lost 9 sd, and one signal at this level."""
     request = plan.evaluation_requests(load(run).config, run, policy)["evaluation"]
@@ -80,7 +95,9 @@ def evaluate(
         start_id="p0",
         comparisons=comparisons,
         kl_to_base=0,
-        signals=(
+        signals=()
+        if level is None
+        else (
             Signal(
                 name="judge_loss:judge", value=0.4, unit="share", level=level, cap=cap, reason="the judge lost 40 %"
             ),
@@ -416,10 +433,49 @@ def test_the_start_is_nobodys_fine_tune(file_store: str, config: RunConfig):
     assert best_policy(with_gains(file_store, config, [0, -0.5, -0.2])) == 4
 
 
-def test_the_newest_is_best_where_none_was_evaluated(file_store: str, config: RunConfig):
+def test_nothing_is_best_where_none_was_evaluated(file_store: str, config: RunConfig):
+    """Nobody looked: it is no policy to show to people."""
     run = open_run(file_store, "a", config)
-    assert best_policy(load(run)) == 0
     train(run, upto=3)
+    assert best_policy(load(run)) == 0
+
+
+def test_a_report_without_signals_is_no_pass(file_store: str, config: RunConfig):
+    run = open_run(file_store, "a", config)
+    train(run, upto=4)
+    evaluate(run, 2, 0.1)
+    evaluate(run, 4, 9.0, level=None)
+    assert best_policy(load(run)) == 2
+
+
+# What is evaluated
+
+
+def test_the_policy_on_which_a_run_ends_is_evaluated_for_whatever_reason_it_ends(file_store: str, config: RunConfig):
+    """Every second policy is due; the budget of five iterations ends the run on policy 5."""
+    run = open_run(file_store, "a", changed(config, stop={"reward_queries": 5 * 64}))
+    train(run, upto=3)
+    assert [evaluation_owed(load(run), k) for k in (2, 3)] == [True, False]
+    train(run, upto=5)
+    assert evaluation_owed(load(run), 5)
+
+
+def test_a_run_that_was_asked_to_stop_is_evaluated_where_it_stops(file_store: str, config: RunConfig):
+    run = open_run(file_store, "a", config)
+    train(run, upto=3)
+    control(run, "stop")
+    assert evaluation_owed(load(run), 3)
+
+
+def test_an_evaluation_off_the_cadence_is_not_forgotten_after_a_resume(file_store: str, config: RunConfig):
+    run = open_run(file_store, "a", config)
+    train(run, upto=3)
+    control(run, "stop")
+    evaluate(run, 3, 1.0)
+    control(run, "resume")
+    train(run, upto=4)
+    evaluate(run, 4, 0.5)
+    assert [report.policy for report in load(run).reports] == [3, 4]
     assert best_policy(load(run)) == 3
 
 

@@ -36,7 +36,9 @@ GOOD = (compared((0.5, 0.3, 0.7)), compared((0.4, -0.1, 0.9), sampler="deployed"
 """A clear gain, and one of the sampler that ships whose few pictures leave the interval wide."""
 
 
-PASSING = (signal(),)
+LIMITED = signal(name="kl_to_base")
+PASSING = (signal(), LIMITED)
+"""A judge and a calibrated limit, both content."""
 
 
 def report(policy: int = 10, *, comparisons=GOOD, signals=PASSING, champion: str | None = None) -> EvaluationResult:
@@ -142,8 +144,24 @@ def test_a_champion_of_another_base_cannot_be_replaced():
 
 
 def test_one_failing_signal_refuses_though_nothing_confirmed_it():
-    judged = gates.judge(state(report(signals=(signal("fail"), signal()))), 10, None)
+    judged = gates.judge(state(report(signals=(signal("fail"), LIMITED))), 10, None)
     assert judged.refused == "the guard says fail: judge_loss:judge is at fail"
+
+
+def test_an_evaluation_without_signals_is_no_pass():
+    """A run of an older release: nobody looked at its pictures."""
+    judged = gates.judge(state(report(signals=())), 10, None)
+    assert judged.refused == "its evaluation holds no signals: the guard did not look"
+
+
+def test_a_person_reads_how_many_signals_voted():
+    told = {gate.name: gate.reason for gate in gates.judge(state(report()), 10, None).gates}
+    assert told["guard"] == "the guard says pass: 2 signals vote, 0 do not"
+    unwatched = (signal(votes=False), signal(name="reward_missing"))
+    told = {gate.name: gate.reason for gate in gates.judge(state(report(signals=unwatched)), 10, None).gates}
+    assert told["guard"] == (
+        "the guard says pass: 1 signals vote, 1 do not; no judge and no calibrated limit watched these pictures"
+    )
 
 
 def test_a_signal_without_a_vote_refuses_nothing():
@@ -166,8 +184,13 @@ def test_who_has_the_last_word():
     asks = {
         "the config asks for a person": state(report()),
         None: state(report(), **automatic),
-        "the guard warns": state(report(signals=(signal("warn"),)), **automatic),
-        "no signal of the guard votes": state(report(signals=(signal(votes=False),)), **automatic),
+        "the guard warns": state(report(signals=(signal("warn"), LIMITED)), **automatic),
+        "no calibrated limit watched these pictures": state(report(signals=(signal(),)), **automatic),
+        "no judge watched these pictures": state(report(signals=(LIMITED,)), **automatic),
+        "no judge and no calibrated limit watched these pictures": state(
+            report(signals=(signal(votes=False), signal(name="reward_missing"), signal(name="reward_constant"))),
+            **automatic,
+        ),
     }
     assert {why: gates.judge(s, 10, None).needs_person for why, s in asks.items()} == {why: why for why in asks}
     assert gates.judge(asks["the guard warns"], 10, None).passed

@@ -326,3 +326,19 @@ def test_every_signal_has_a_sentence_and_a_name_of_its_own():
     signals = all_signals(evidence(policy(RIGHT), policy(RIGHT)))
     assert len({signal.name for signal in signals}) == len(signals)
     assert all(signal.reason and "\n" not in signal.reason for signal in signals)
+
+
+@pytest.mark.parametrize(("silent", "level"), [(0, "pass"), (1, "warn"), (5, "fail")])
+def test_a_judge_that_answers_the_good_pictures_only_is_no_witness(silent: int, level: str):
+    """So many of 80 pictures, all of them among those that the judge would have called wrong: 1.25 % and 6.25 %."""
+    answered: dict[str, list[float | None]] = {prompt: list(values) for prompt, values in RIGHT.items()}
+    for place in range(silent):
+        answered[f"owl{place}"][0] = None
+    found = named(evidence(scored({"r": FLAT, "j": answered}), policy(RIGHT)), "judge_missing:j")
+    assert (found.value, found.level) == (silent / 80, level)
+
+
+def test_a_judge_that_knows_no_prompt_of_the_set_has_no_vote():
+    nothing = {prompt: [None] * 4 for prompt in RIGHT}
+    found = named(evidence(scored({"r": FLAT, "j": nothing}), scored({"r": FLAT, "j": nothing})), "judge_missing:j")
+    assert (found.value, found.votes) == (None, False)

@@ -80,7 +80,13 @@ def test_signals_and_worst_slices_are_in_the_result_and_the_signals_in_their_fil
     committed = store.open_committed(request.out)
     assert tuple(committed.rows("signals.jsonl", Signal)) == result.signals
     voting = {signal.name for signal in result.signals if signal.votes}
-    assert voting == {"judge_loss:judge", "judge_loss_all:judge", "reward_missing", "reward_constant"}
+    assert voting == {
+        "judge_loss:judge",
+        "judge_loss_all:judge",
+        "judge_missing:judge",
+        "reward_missing",
+        "reward_constant",
+    }
     kl = next(signal for signal in result.signals if signal.name == "kl_to_base")
     assert kl.value == result.kl_to_base
     assert "not calibrated: tiny-v1 was measured on another base; `python -m benchmarks.calibration`" in kl.reason

@@ -58,7 +58,14 @@ def project_aliases(store_uri: str, model: str, tracking_uri: str | None = None)
     Raises Unavailable within seconds if MLflow is away. Raises MissingInput, naming the registration to repeat, if the
     champion or the one before has no version: what can be set is set before.
     """
-    log_ = promotion.read_log(store_uri, model)
+    summary = _project(promotion.read_log(store_uri, model), model, tracking_uri)
+    while len(newer := promotion.read_log(store_uri, model)) > summary.entries:  # it grew: the aliases lag already
+        summary = _project(newer, model, tracking_uri)
+    return summary
+
+
+def _project(log_: Sequence[Promotion], model: str, tracking_uri: str | None) -> AliasSummary:
+    """Show one reading of the log."""
     stack = promotion.standing(log_)
     with connect(tracking_uri) as client:
         found = {id_: versions_of(client, model, id_)[:1] for id_ in dict.fromkeys(e.policy_id for e in log_)}

@@ -111,7 +111,8 @@ def _guard(result: EvaluationResult) -> dict[str, float]:
     if not result.signals:
         return {}
     values = {f"guard/{_clean(s.name.replace(':', '.'))}": s.value for s in result.signals if s.value is not None}
-    return values | {"guard/level": float(LEVELS.index(guard.raw_level(result)))}
+    level = guard.raw_level(result)
+    return values | ({"guard/level": float(LEVELS.index(level))} if level else {})
 
 
 def _costs(steps: dict[str, tuple[Manifest, ...]]) -> dict[str, float]:

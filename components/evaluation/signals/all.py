@@ -19,4 +19,5 @@ def all_signals(evidence: Evidence) -> tuple[Signal, ...]:
         probes.safety(evidence),
         health.reward_missing(evidence),
         health.reward_constant(evidence),
+        *health.judges_missing(evidence),
     )

@@ -6,8 +6,11 @@ from collections import Counter
 
 from components.core.contracts import Signal
 from components.evaluation.signals.evidence import Evidence
-from components.evaluation.signals.level import level_of, limits_said
+from components.evaluation.signals.level import level_of, limits_said, unavailable
 from components.evaluation.tables import ScoredPolicy
+
+AWAY = 0.05
+"""Share beyond which a judge is taken to be away, as a reward is: `records.too_many_missing`."""
 
 
 def reward_missing(evidence: Evidence) -> Signal:
@@ -22,6 +25,34 @@ def reward_missing(evidence: Evidence) -> Signal:
         warn=warn,
         level=level_of(value, warn, None, "above"),
         reason=f"{missing} of {len(rewards)} rewards are missing{limits_said(warn, None, 'above')}",
+    )
+
+
+def judges_missing(evidence: Evidence) -> list[Signal]:
+    """`judge_missing:<judge>`: pictures that the judge answered for the base and not for the candidate.
+
+    A judge that speaks of the good pictures only would say that nothing was lost.
+    """
+    return [_judge_missing(judge, evidence) for judge in evidence.request.judges]
+
+
+def _judge_missing(judge: str, evidence: Evidence) -> Signal:
+    ours, theirs = evidence.candidate.rewards[judge], evidence.base.rewards[judge]
+    known = [key for key, row in theirs.items() if row.reward is not None]
+    name, unit = f"judge_missing:{judge}", "share of the pictures"
+    if not known:
+        return unavailable(name, unit, "it gave nothing on the base's pictures either: it knows none of these prompts")
+    lost = sum(ours[key].reward is None for key in known)
+    warn, value = evidence.request.guard.missing_warn, lost / len(known)
+    return Signal(
+        name=name,
+        value=value,
+        unit=unit,
+        warn=warn,
+        fail=AWAY,
+        level=level_of(value, warn, AWAY, "above"),
+        reason=f"{judge} gave nothing on {lost} of {len(known)} pictures that it answered for the base"
+        f"{limits_said(warn, AWAY, 'above')}",
     )
 
 

@@ -39,8 +39,8 @@ def _judge_loss(name: str, judge: str, where: str, splits: Sequence[str], eviden
     if not reference:
         return unavailable(name, UNIT, f"it gave nothing on {where} prompts")
     before = bootstrap.mean_over_prompts(reference)
-    if before <= 0:
-        return unavailable(name, UNIT, f"the base's score is {before:.3g}, of which nothing can be lost")
+    if before <= 0:  # a score that has no zero, as logits have none: there is no share of it
+        return unavailable(name, UNIT, f"the base's score is {before:.3g}: no share of it can be lost")
     moved = _interval([of_prompt for some in pairs for of_prompt in some.difference], splits, evidence)
     return _signal(name, f"{judge} lost", f"{before:.3g} on {len(reference)} {where} prompts", moved, before, evidence)
 
