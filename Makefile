@@ -29,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
 	@VIRTUAL_ENV=$(abspath $(VENV)) UV_FIND_LINKS="$(WHEELS)" $(BIN)/uv pip install --quiet $(TORCH_BUILD) \
-		-c constraints.txt -e '.[airflow,tracking,diffusion,scoring,report,test]'
+		-c constraints.txt -e '.[airflow,containers,tracking,diffusion,scoring,report,test]'
 	@touch $@
 
 demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and write the report
