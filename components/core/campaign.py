@@ -110,7 +110,7 @@ def load(run: RunLayout) -> Campaign:
         start=start,
         iterations=start.config.iterations + extensions,
         trained=trained,
-        reports=_reports(run, len(trained)),
+        reports=_reports(run),
         stopping=bool(controls) and controls[-1].action == "stop",
         extended=any(c.action == "extend" for c in controls),
         gpu_seconds=spending.gpu_seconds(run, start.config, len(trained)) if start.config.stop.gpu_hours else 0.0,
@@ -211,8 +211,8 @@ def _trained(run: RunLayout) -> tuple[TrainingResult, ...]:
     return tuple(results)
 
 
-def _reports(run: RunLayout, trained: int) -> tuple[EvaluationResult, ...]:
+def _reports(run: RunLayout) -> tuple[EvaluationResult, ...]:
     # Asked of the store and not of the cadence: a policy on which a run was stopped or extended is evaluated too.
     numbers = (number for name in store.children(run.evaluations) if (number := policy_number(name)) is not None)
-    found = (store.find(run.report(k)) for k in sorted(numbers) if k <= trained)
+    found = (store.find(run.report(k)) for k in sorted(numbers))
     return tuple(EvaluationResult.model_validate(c.manifest.result) for c in found if c is not None)

@@ -11,7 +11,7 @@ from components.core import store
 from components.core.config import BaseModelConfig
 from components.core.errors import BadData, BadRequest, MissingInput
 from components.evaluation import limits
-from components.evaluation.limits import Calibration, Limit, applying, load
+from components.evaluation.limits import NONE, Calibration, Limit, applying, load
 
 TABLE = Calibration(
     name="mine",
@@ -52,7 +52,7 @@ def test_a_table_is_silent_about_another_base_or_set(path: Path, base: str, eval
 
 
 def test_no_table_is_none():
-    found = applying(None, base_id="base", evaluation_set="tiny-v1", reward="r")
+    found = applying(NONE, base_id="base", evaluation_set="tiny-v1", reward="r")
     assert (found.label, found.of("kl_to_base")) == ("none", None)
 
 

@@ -90,7 +90,7 @@ def test_signals_and_worst_slices_are_in_the_result_and_the_signals_in_their_fil
     kl = next(signal for signal in result.signals if signal.name == "kl_to_base")
     assert kl.value == result.kl_to_base
     assert "not calibrated: tiny-v1 was measured on another base; `python -m benchmarks.calibration`" in kl.reason
-    assert result.calibration.startswith("tiny-v1@")
+    assert result.calibration == "none (tiny-v1: another base)"
     assert {(s.kind, s.scorer) for s in result.worst} >= {("prompt", "jpeg_incompressibility")}
 
 
