@@ -36,8 +36,11 @@ demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and w
 	@$(BIN)/ddpo run demo --run-id demo
 	@page=$$($(BIN)/ddpo report demo --out demo-report.html) && echo "report: $$page"
 
-test: install lint ## lint, types, import contracts, every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+test: install lint ## lint, types, import contracts, every test that needs no container engine
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not system"
+
+test-system: install ## the tests that need a container engine (DOCKER_HOST) and the images of `make images`
+	@$(BIN)/python -m pytest -m system --timeout=1800
 
 lint: install ## ruff, mypy, import contracts
 	@$(BIN)/ruff check .
@@ -63,4 +66,4 @@ report: install ## the report of a run: make report RUN=demo
 clean: ## remove the environment; runs in .ddpo/ stay
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache
 
-.PHONY: help install demo test lint images proofs up down report clean
+.PHONY: help install demo test test-system lint images proofs up down report clean

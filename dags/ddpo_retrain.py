@@ -13,7 +13,7 @@ from dags.pipeline import tasks
 from dags.pipeline.callbacks import FailureNotifier, deadline
 from dags.pipeline.dag_names import ITERATION_DAG
 from dags.pipeline.forms import RETRAIN_FORM
-from dags.pipeline.retrain_tasks import open_run
+from dags.pipeline.retrain_tasks import begin, open_run
 from dags.pipeline.runbooks import RETRAIN_RUNBOOK
 from dags.pipeline.steps import RETRY_DELAY, step_task
 from dags.pipeline.waiting import WaitForTheEnd
@@ -37,14 +37,14 @@ def ddpo_retrain() -> None:
     shards = tasks.sample_and_score.override(group_id="baseline_shards").expand_kwargs(opened)
     baseline = step_task(StepName.EVALUATION, opened["evaluation"], task_id="baseline")
     track = tasks.track(opened["run"])
+    next_ = begin(opened["run"])
     trigger_first = TriggerDagRunOperator(
         task_id="trigger_first",
         trigger_dag_id=ITERATION_DAG,
-        trigger_run_id=opened["run_id"],
-        conf=opened["conf"],
+        trigger_run_id=next_["run_id"],
+        conf=next_["conf"],
         logical_date=None,
         skip_when_already_exists=True,
-        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # whether MLflow was there or not
     )
     wait = WaitForTheEnd(
         task_id="wait_for_the_end",
@@ -53,7 +53,8 @@ def ddpo_retrain() -> None:
         retry_delay=RETRY_DELAY,
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,  # iteration 0 may be there: its trigger is skipped then
     )
-    prompts >> shards >> baseline >> track >> trigger_first >> wait
+    prompts >> shards >> baseline >> track >> next_ >> [trigger_first, wait]
+    trigger_first >> wait
 
 
 DAG = ddpo_retrain()

@@ -15,7 +15,7 @@ from pydantic import Field
 from components.core import guard, spending, store
 from components.core.config import Contract, RunConfig, StopConfig
 from components.core.contracts import EvaluationResult, ScorerComparison, StartRequest, TrainingResult
-from components.core.errors import BadRequest, MissingInput, Unavailable
+from components.core.errors import BadData, BadRequest, MissingInput, Unavailable
 from components.core.guard import Verdict
 from components.core.layout import RunLayout, policy_number
 from components.core.plan import evaluation_due
@@ -202,6 +202,17 @@ def list_runs(store_uri: str) -> list[str]:
     """Ids of the runs of a store."""
     runs = f"{store_uri.rstrip('/')}/runs"
     return [name for name in store.children(runs) if store.find(f"{runs}/{name}") is not None]
+
+
+def load_all(store_uri: str) -> tuple[list[Campaign], list[str]]:
+    """Every run of a store that this release can read, and a line for each that it cannot."""
+    states, unreadable = [], []
+    for name in list_runs(store_uri):
+        try:
+            states.append(load(RunLayout.of(store_uri, name)))
+        except BadData as error:
+            unreadable.append(f"{name}: {error}")
+    return states, unreadable
 
 
 def _trained(run: RunLayout) -> tuple[TrainingResult, ...]:

@@ -29,11 +29,16 @@ def versions() -> dict[str, str]:
         found["image"] = image
     for module, distribution in RECORDED.items():
         if module in sys.modules:
-            try:
-                found[distribution] = importlib.metadata.version(distribution)
-            except importlib.metadata.PackageNotFoundError:
-                found[distribution] = "unknown"
+            found[distribution] = _version(distribution) or _version(f"{distribution}-skinny") or "unknown"
     return found
+
+
+def _version(distribution: str) -> str:
+    """Of an installed distribution; empty where it is not. MLflow's client alone is `mlflow-skinny`."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 @functools.cache
@@ -58,7 +63,4 @@ def project_commit() -> str:
 
 def project_version() -> str:
     """Release of this project, as it is installed; empty where it is not."""
-    try:
-        return importlib.metadata.version("ddpo-pipeline")
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+    return _version("ddpo-pipeline")

@@ -149,8 +149,7 @@ def _evaluation_rows(config: RunConfig) -> int:
 
 def _seconds(config: RunConfig, places: Deployment, evaluation_pictures: int) -> tuple[float | None, str]:
     """Time by the newest earlier run that drew with the same base and sampler, scaled by pictures."""
-    for name in reversed(campaign.list_runs(places.store)):
-        state = campaign.load(RunLayout.of(places.store, name))
+    for state in reversed(campaign.load_all(places.store)[0]):
         if (state.config.base, state.config.sampler) != (config.base, config.sampler) or not state.trained:
             continue
         newest = [iteration_seconds(state.run, k) for k in range(state.next_iteration)][-3:]
@@ -159,7 +158,8 @@ def _seconds(config: RunConfig, places: Deployment, evaluation_pictures: int) ->
             continue
         per_sample = known[len(known) // 2] / state.config.samples_per_iteration
         samples = config.iterations * config.samples_per_iteration
-        return samples * per_sample + evaluation_pictures * _per_evaluation_picture(state.run), f"run {name}"
+        evaluations = evaluation_pictures * _per_evaluation_picture(state.run)
+        return samples * per_sample + evaluations, f"run {state.run.run_id}"
     return None, ""
 
 

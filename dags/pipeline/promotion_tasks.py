@@ -14,7 +14,7 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, AssetAlias, TriggerRule, task, task_group
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from components.core import campaign
 from components.core.contracts import StepName
@@ -133,6 +133,8 @@ class ApprovePromotion(ApprovalOperator):
 def promote(run: str, policy: int, expected: int, person: str, ti: Any) -> dict[str, Any]:
     """Append to the promotion log. Red, with exit code 73, where another policy became champion meanwhile."""
     answer = ti.xcom_pull(task_ids="approve") if person else None
+    if person and (answer or {}).get("chosen_options") != [ApprovePromotion.APPROVE]:
+        raise AirflowFailException(f"nobody approved ({person}): a task that is marked a success is no answer")
     by = _name((answer or {}).get("responded_by_user")) if person else promotions.AUTOMATIC
     reason = f"approved: {person}" if person else "the gates passed"
     with scheduled_errors():

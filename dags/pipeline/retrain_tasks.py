@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from airflow.sdk import task
+from airflow.sdk import TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from components.core import campaign, deployment, opening, promotion, retraining, store
@@ -26,13 +26,24 @@ def open_run(params: dict[str, Any], dag_run: Any, ti: Any) -> list[dict[str, st
     with scheduled_errors():
         state = campaign.load(_opened(params, dag_run))
         planned = plans.plan_evaluation(state, 0)
-        first = min(state.next_iteration, state.iterations - 1)  # of a finished run, the last: it finds all done
         ti.xcom_push(key="run", value=state.run.uri)
         ti.xcom_push(key="prompts", value=planned.uri("prompts"))
         ti.xcom_push(key="evaluation", value=planned.uri("evaluation"))
-        ti.xcom_push(key="conf", value={"run": state.run.uri, "iteration": first})
-        ti.xcom_push(key="run_id", value=iteration_run_id(state.run, first))
         return planned.shards()
+
+
+@task.branch(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, **PATIENT)  # whether MLflow was there or not
+def begin(run: str, ti: Any) -> str:
+    """Trigger the iteration that comes next; none where the run has ended, or its start is past a cap already."""
+    with scheduled_errors():
+        state = campaign.load(RunLayout(run))
+        decision = campaign.decide(state)
+        log.info("%s: %s", decision.action, decision.reason)
+        if decision.next_iteration is None:
+            return "wait_for_the_end"
+        ti.xcom_push(key="conf", value={"run": run, "iteration": decision.next_iteration})
+        ti.xcom_push(key="run_id", value=iteration_run_id(state.run, decision.next_iteration))
+        return "trigger_first"
 
 
 def _opened(params: dict[str, Any], dag_run: Any) -> RunLayout:

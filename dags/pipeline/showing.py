@@ -16,13 +16,13 @@ from dags.pipeline.promotions import verdict_line
 
 def all_runs(store_uri: str, *, as_json: bool) -> str:
     """One line a run."""
-    states = [campaign.load(RunLayout.of(store_uri, name)) for name in campaign.list_runs(store_uri)]
+    states, unreadable = campaign.load_all(store_uri)
     if as_json:
         summaries = [{k: v for k, v in progress.summary(state).items() if k != "rows"} for state in states]
         return json.dumps(summaries, indent=1)
-    if not states:
+    if not states and not unreadable:
         return f"no runs in {store_uri}; `ddpo run demo` makes one"
-    width = max(24, *(len(state.run.run_id) for state in states))
+    width = max([24, *(len(state.run.run_id) for state in states)])
     head = f"{'run':<{width}}  {'done':>9}  {'reward':<24}  {'held-out gain':<24}  {'guard':<5}  state"
     lines = [
         f"{state.run.run_id:<{width}}  {f'{state.next_iteration}/{state.iterations}':>9}  "
@@ -30,7 +30,7 @@ def all_runs(store_uri: str, *, as_json: bool) -> str:
         f"{state.verdicts[-1].level if state.verdicts else '':<5}  {campaign.decide(state).reason}"
         for state in states
     ]
-    return "\n".join([head, *lines, *_champions(states)])
+    return "\n".join([head, *lines, *unreadable, *_champions(states)])
 
 
 def _champions(states: list[Campaign]) -> list[str]:

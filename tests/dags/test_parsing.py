@@ -36,8 +36,9 @@ RETRAIN_EDGES = {
     "baseline_shards.scoring": ["baseline_shards.sampling", "open_run"],
     "baseline": ["baseline_shards.scoring", "open_run"],
     "track": ["baseline", "open_run"],
-    "trigger_first": ["open_run", "track"],
-    "wait_for_the_end": ["open_run", "trigger_first"],
+    "begin": ["open_run", "track"],
+    "trigger_first": ["begin"],
+    "wait_for_the_end": ["begin", "open_run", "trigger_first"],
 }
 
 PROMOTE_EDGES = {
@@ -104,7 +105,7 @@ def test_mlflow_away_does_not_block_the_loop(parsed: dict[str, Any]) -> None:
     """`track` skips itself then, so what comes after it must run after a skip, and never after a failure."""
     iteration, retrain = parsed["dags"]["ddpo_iteration"]["tasks"], parsed["dags"]["ddpo_retrain"]["tasks"]
     assert iteration["decide"]["trigger_rule"] == "none_failed"
-    for task in (iteration["track"], retrain["track"], retrain["trigger_first"], retrain["wait_for_the_end"]):
+    for task in (iteration["track"], retrain["track"], retrain["begin"], retrain["wait_for_the_end"]):
         assert task["trigger_rule"] == "none_failed_min_one_success"  # and a campaign that is skipped, is skipped whole
 
 
