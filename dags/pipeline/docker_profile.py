@@ -61,7 +61,7 @@ class DockerStepOperator(DockerOperator):
             **kwargs,
         )
         self.step = step
-        self.resources = resources
+        self.limits = resources
 
     def run_instead(self, command: list[str]) -> None:
         """Run another command than the step's, in the step's image."""
@@ -70,7 +70,7 @@ class DockerStepOperator(DockerOperator):
     @property
     def cli(self) -> Any:
         """The engine's client, which confines every container that it creates."""
-        return _Confining(self.hook.api_client, confinement(self.resources))
+        return _Confining(self.hook.api_client, confinement(self.limits))
 
     def execute(self, context: Any) -> None:
         """Run the step to its commit."""
@@ -96,7 +96,7 @@ class DockerStepOperator(DockerOperator):
         code = int(state["ExitCode"])
         how = meaning(code)
         if state["OOMKilled"]:
-            how = f"out of memory: killed at {self.resources.memory} (resources.{self.step}.memory)"
+            how = f"out of memory: killed at {self.limits.memory} (resources.{self.step}.memory)"
         return failure(code, f"{self.step}: {how}: {reason(lines)}")
 
     def _remove(self) -> None:
