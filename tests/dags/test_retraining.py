@@ -115,3 +115,27 @@ def test_a_start_from_the_champion_is_frozen_by_the_first_try(schedule: Schedule
 
 def test_without_a_champion_the_start_is_the_base(schedule: Schedule) -> None:
     assert schedule.opens("first", start="champion").config.start_adapter is None
+
+
+@pytest.mark.parametrize(
+    ("override", "trained", "goes_to"),
+    [
+        ("seed=0", 0, "trigger_first"),
+        ("seed=0", 2, "wait_for_the_end"),  # both iterations are done
+        ("stop.reward_queries=15", 1, "wait_for_the_end"),  # 8 a round: a second one would be 16
+        ("guard.lifetime_queries=7", 0, "wait_for_the_end"),  # not one round fits below the cap
+    ],
+)
+def test_a_campaign_that_may_not_go_on_triggers_nothing(
+    schedule: Schedule, override: str, trained: int, goes_to: str
+) -> None:
+    state = schedule.opens("first", override)
+    for k in range(trained):
+        train(state.run, k)
+    pushed = Pushed()
+    assert retrain_tasks.begin.function(state.run.uri, pushed) == goes_to
+    assert pushed == (
+        {"conf": {"run": state.run.uri, "iteration": 0}, "run_id": "first-it-0000"}
+        if not trained and goes_to == "trigger_first"
+        else {}
+    )
