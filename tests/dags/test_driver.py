@@ -94,7 +94,7 @@ def test_an_unchanged_schedule_is_skipped_whole_and_green(home: Home) -> None:
     driven = home.dag_run("ddpo_retrain", "monday", form)
     assert driven.state == "success"
     assert set(driven.tasks.values()) == {"skipped"}
-    assert len(driven.tasks) == 8
+    assert len(driven.tasks) == 9
     assert "nothing changed since cats: the same training again would teach nothing" in driven.said
 
 

@@ -205,4 +205,5 @@ def test_the_form_opens_a_run_and_says_where_to_begin(run: RunLayout) -> None:
     shards = retrain_tasks.open_run.function(FORM | {"preset": None}, SimpleNamespace(run_after=None), pushed)
     assert len(shards) == 3
     assert pushed["run"] == run.uri
+    assert retrain_tasks.begin.function(run.uri, pushed) == "trigger_first"
     assert (pushed["conf"]["iteration"], pushed["run_id"]) == (0, "cats-it-0000")
