@@ -292,7 +292,7 @@ def load_config(path: Path, overrides: tuple[Override, ...] = ()) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadRequest(f"{path} is not TOML: {error}") from None
     for override in overrides:
-        _apply(tree, override)
+        apply_override(tree, override)
     return parse_config(tree, source=path.name)
 
 
@@ -334,7 +334,8 @@ def describe(error: ValidationError) -> str:
     return "; ".join(clauses)
 
 
-def _apply(tree: dict[str, Any], override: str) -> None:
+def apply_override(tree: dict[str, Any], override: Override) -> None:
+    """Set one key of a tree of values. Raises BadRequest for an override that is none."""
     key, separator, value = override.partition("=")
     if not separator:
         raise BadRequest(f"override {override!r} has no value", hint="write it as training.learning_rate=1e-3")

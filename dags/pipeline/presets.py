@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from components.core.config import RunConfig, load_config, parse_config
-from components.core.config import _apply as apply_override
+from components.core.config import RunConfig, apply_override, load_config, parse_config
 from components.core.errors import BadRequest
 
 PRESETS = Path(__file__).resolve().parents[1] / "presets"
