@@ -23,9 +23,9 @@ UNIT = "share of the base's score"
 def judge_losses(evidence: Evidence) -> list[Signal]:
     """`judge_loss:<judge>` on the split that decides, and `judge_loss_all:<judge>` where there are others."""
     deciding, every = [evidence.deciding_split], evidence.base.splits
-    scopes = [("judge_loss", deciding[0].replace("_", "-"), deciding)]
+    scopes = [("judge_loss", f"{deciding[0].replace('_', '-')} prompts", deciding)]
     if every != deciding:
-        scopes.append(("judge_loss_all", f"all {len(every)} splits'", every))
+        scopes.append(("judge_loss_all", "prompts of all splits", every))
     return [
         _judge_loss(f"{kind}:{judge}", judge, words, splits, evidence)
         for judge in evidence.request.judges
@@ -37,12 +37,12 @@ def _judge_loss(name: str, judge: str, where: str, splits: Sequence[str], eviden
     pairs = [pair(evidence.candidate, evidence.base, judge, split) for split in splits]
     reference = [of_prompt for some in pairs for of_prompt in some.reference]
     if not reference:
-        return unavailable(name, UNIT, f"it gave nothing on {where} prompts")
+        return unavailable(name, UNIT, f"it gave nothing on {where}")
     before = bootstrap.mean_over_prompts(reference)
     if before <= 0:  # a score that has no zero, as logits have none: there is no share of it
         return unavailable(name, UNIT, f"the base's score is {before:.3g}: no share of it can be lost")
     moved = _interval([of_prompt for some in pairs for of_prompt in some.difference], splits, evidence)
-    return _signal(name, f"{judge} lost", f"{before:.3g} on {len(reference)} {where} prompts", moved, before, evidence)
+    return _signal(name, f"{judge} lost", f"{before:.3g} on {len(reference)} {where}", moved, before, evidence)
 
 
 def _signal(name: str, who: str, of_what: str, moved: Interval, before: float, evidence: Evidence) -> Signal:
