@@ -51,7 +51,7 @@ class Pod:
         scratch = {v["name"] for v in pod["volumes"] if "emptyDir" in v}
         memory = spec["resources"]["limits"]["memory"]
         security = pod["securityContext"]
-        return self.engine.containers.run(
+        container = self.engine.containers.create(
             spec["image"],
             [*spec["command"], *spec["args"]],
             environment=environment,
@@ -63,8 +63,9 @@ class Pod:
             mem_limit=int(memory[:-2]) * UNITS[memory[-2:]],
             network_mode="host",
             labels={"ddpo.cluster": "fake"},
-            detach=True,
         )
+        container.start()
+        return container
 
     def log(self) -> bytes:
         try:
@@ -128,12 +129,16 @@ class Cluster:
         context = {"name": "fake", "context": {"cluster": "fake", "user": "nobody"}}
         users = [{"name": "nobody", "user": {}}]
         config = {"clusters": [cluster], "contexts": [context], "users": users, "current-context": "fake"}
+        self.connection = json.dumps(
+            {"conn_type": "kubernetes", "extra": {"kube_config_path": str(self.kubeconfig), "in_cluster": False}}
+        )
         self.kubeconfig.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", **config}))
 
     def close(self) -> None:
         for name in list(self.pods):
             self.delete(name)
         self._server.shutdown()
+        self._server.server_close()
 
     def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         kubernetes_validate.validate(manifest, VERSION, strict=True)
