@@ -94,11 +94,11 @@ def own_process(module: str, arguments: list[str]) -> int:
     return code if code >= 0 else 128 - code
 
 
-def tool(module: str, run: str, options: dict[str, Any]) -> None:
-    """Run a tool on a run of the store, with the options that were given, and end as it does."""
+def tool(module: str, run: str, options: dict[str, Any], *, beside: Iterable[str] = ()) -> None:
+    """Run a tool on a run of the store and those beside it, with the options that were given, and end as it does."""
     from components.core import campaign
 
-    layout = campaign.load(layout_of(run)).run
+    runs = [f"--run={campaign.load(layout_of(name)).run.uri}" for name in (run, *beside)]
     given = {name: value for name, value in options.items() if value is not None and value is not False}  # 0 is given
     written = [f"--{name}" if value is True else f"--{name}={value}" for name, value in given.items()]
-    raise typer.Exit(own_process(module, [f"--run={layout.uri}", *written]))
+    raise typer.Exit(own_process(module, [*runs, *written]))

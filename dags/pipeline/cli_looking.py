@@ -80,10 +80,19 @@ def sample(
 @app.command()
 def report(
     run: Run,
+    beside: Annotated[
+        list[str] | None, typer.Argument(help="Further runs: their best policies stand beside it in the grid.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: <run>-report.html.")] = None,
 ) -> None:
-    """Write the report of a run: one HTML file with curves, pictures and tables."""
-    tool("components.evaluation.report", run, {"out": out or Path(f"{layout_of(run).run_id}-report.html")})
+    """Write the report of a run: one HTML file with verdict, curves, pictures and tables.
+
+    \b
+    ddpo report demo
+    ddpo report demo other third --out models.html
+    """
+    page = out or Path(f"{layout_of(run).run_id}-report.html")
+    tool("components.evaluation.report", run, {"out": page}, beside=beside or ())
 
 
 @app.command()
