@@ -15,7 +15,8 @@ from components.core.layout import RunLayout
 ITERATION_DAG = "ddpo_iteration"
 RETRAIN_DAG = "ddpo_retrain"
 PROMOTE_DAG = "ddpo_promote"
-DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG)
+CLEANUP_DAG = "ddpo_cleanup"
+DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG, CLEANUP_DAG)
 
 OWN_STORE_VARIABLE = "DDPO_AIRFLOW_STORE"
 """URI of the store that this Airflow serves; where it is not set, DDPO_STORE is."""

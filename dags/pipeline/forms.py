@@ -6,6 +6,7 @@ import os
 
 from airflow.sdk import Param
 
+from components.core.retention import KEEP, ORPHANS_AFTER
 from dags.pipeline import presets
 
 ITERATION_FORM = {
@@ -82,4 +83,23 @@ PROMOTE_FORM = {
         title="Policy",
         description="Its number in the run. Empty: the best one that the guard passes.",
     ),
+}
+
+CLEANUP_FORM = {
+    "run": Param(None, type=["null", "string"], title="Run", description="Id or URI of one run. Empty: every run."),
+    "keep": Param(
+        KEEP,
+        type="integer",
+        minimum=0,
+        title="Keep",
+        description="Newest trained iterations that keep their trajectories.",
+    ),
+    "orphan_days": Param(
+        ORPHANS_AFTER.days,
+        type="number",
+        minimum=1,
+        title="Orphans after",
+        description="Days after which an attempt without a commit is dead. Longer than any step may take.",
+    ),
+    "dry": Param(False, type="boolean", title="Dry run", description="Say what would go, and remove nothing."),
 }

@@ -107,3 +107,18 @@ warn, nobody is asked, and `approve` is skipped.
 
 To go back: `ddpo rollback MODEL`. More: docs/runbooks/approve-or-reject.md, docs/runbooks/roll-back.md.
 {EXIT_CODES}"""
+
+CLEANUP_RUNBOOK = f"""
+## Retention
+
+A trajectory is needed once, by its own iteration's training, and trajectories are most of a run's bytes. `sweep`
+removes those of all but the newest iterations, and attempts that nobody committed. Pictures, rewards, adapters,
+evaluations and manifests stay. What goes is written down first (`EXPIRED.json`): the next sweep finishes one that died.
+
+It runs as DDPO_CLEANUP_SCHEDULE says, such as `@daily`; without that, by hand. `ddpo clean --dry-run` only looks.
+
+| red task | look at |
+|---|---|
+| `sweep` | 75: the store is away. Clear it when it is back, or let the next one do it |
+| `sweep` (green, with a warning) | a run of another release, or a corrupt one, was left as it is |
+{EXIT_CODES}"""

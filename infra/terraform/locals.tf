@@ -20,7 +20,7 @@ locals {
 
   plans    = ["runs/*/iterations/*/plan/*", "runs/*/evaluations/*/plan/*", "runs/*/registrations/*/plan/*"]
   prompts  = ["runs/*/iterations/*/prompts/*", "runs/*/evaluations/prompts/*"]
-  sampling = ["runs/*/iterations/*/shards/*/sampling/*", "runs/*/evaluations/*/sampling/*"]
+  sampling = ["${local.shards}/COMMITTED.json", "${local.shards}/attempts/*", "runs/*/evaluations/*/sampling/*"]
   scoring  = ["runs/*/iterations/*/shards/*/scoring/*", "runs/*/evaluations/*/scoring/*"]
   training = ["runs/*/iterations/*/training/*"]
   reports  = ["runs/*/evaluations/*/report/*"]
@@ -51,7 +51,12 @@ locals {
     registration = ["runs/*", "promotions/*", "models/*"]
   }
 
-  airflow_writes = concat(["probe.json", "runs/*/control/*", "promotions/*", "logs/*"], local.opening, local.plans)
+  # Retention writes down what it takes before it takes it.
+  shards  = "runs/*/iterations/*/shards/*/sampling"
+  expired = ["${local.shards}/EXPIRED.json"]
+
+  airflow_logs   = ["probe.json", "runs/*/control/*", "promotions/*", "logs/*"]
+  airflow_writes = concat(local.airflow_logs, local.opening, local.plans, local.expired)
 
   service_accounts = merge({ for step in keys(local.writes) : step => "ddpo-${step}" }, {
     airflow    = "ddpo-airflow"

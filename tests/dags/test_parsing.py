@@ -51,7 +51,12 @@ PROMOTE_EDGES = {
     "aliases": ["judge", "promote"],
 }
 
-EDGES = {"ddpo_iteration": ITERATION_EDGES, "ddpo_retrain": RETRAIN_EDGES, "ddpo_promote": PROMOTE_EDGES}
+EDGES = {
+    "ddpo_iteration": ITERATION_EDGES,
+    "ddpo_retrain": RETRAIN_EDGES,
+    "ddpo_promote": PROMOTE_EDGES,
+    "ddpo_cleanup": {"sweep": []},
+}
 
 
 @pytest.fixture(scope="module")

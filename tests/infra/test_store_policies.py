@@ -89,6 +89,7 @@ def test_cleanup_removes_trajectories_and_can_be_undone(planned: Planned) -> Non
     """Only Airflow deletes, only below attempts/, and no version: what it deletes can be had back for 30 days."""
     trajectories = f"{RUN.sampling(3, 1)}/attempts/0123456789abcdef/trajectories.safetensors"
     assert [identity for identity in OUTPUTS if can(planned, identity, "DeleteObject", trajectories)] == ["airflow"]
+    assert can(planned, "airflow", "PutObject", f"{RUN.sampling(3, 1)}/EXPIRED.json")  # it is written down before
     assert not can(planned, "airflow", "DeleteObjectVersion", trajectories)
     assert not can(planned, "airflow", "DeleteObject", f"{STORE}/models/sd15/model_index.json")
 
