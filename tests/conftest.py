@@ -1,4 +1,8 @@
-"""A store to write to, of both kinds: every truth about one is a truth about the other."""
+"""A store to write to, of both kinds: every truth about one is a truth about the other.
+
+DDPO_TEST_S3_ENDPOINT   another S3 service than the one that is started here, for the same tests
+DDPO_TEST_S3_KEY        its user's key and secret, as `key:secret`
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,15 @@ def no_waiting_for_the_disk() -> Iterator[None]:
         yield
 
 
+S3_KEY, S3_SECRET = os.environ.get("DDPO_TEST_S3_KEY", "test:test-secret").split(":")
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """An S3 service over real HTTP, on a free port."""
+    if another := os.environ.get("DDPO_TEST_S3_ENDPOINT"):
+        yield another
+        return
     from moto.server import ThreadedMotoServer
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -43,8 +53,8 @@ def new_bucket(s3_endpoint: str) -> Callable[[], str]:
     client = boto3.session.Session().client(
         "s3",
         endpoint_url=s3_endpoint,
-        aws_access_key_id="test",
-        aws_secret_access_key="test-secret",
+        aws_access_key_id=S3_KEY,
+        aws_secret_access_key=S3_SECRET,
         region_name="us-east-1",
     )
 
@@ -62,8 +72,8 @@ def s3_environment(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ENDPOINT_URL", s3_endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test-secret")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", S3_KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", S3_SECRET)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)  # not the developer's own
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
