@@ -103,7 +103,7 @@ def test_gpus_go_to_the_steps_that_the_dag_says_need_one() -> None:
     gpus = {
         step: pod["spec"]["containers"][0]["resources"]["limits"].get("nvidia.com/gpu") for step, pod in pods.items()
     }
-    assert gpus == {str(spec.step): (1 if spec.needs_gpu else None) for spec in STEPS.values()} | {"training": 2}
+    assert gpus == {str(spec.step): (1 if spec.needs_gpu else None) for spec in STEPS.values()}
     assert pods["training"]["spec"]["nodeSelector"] == {"node.kubernetes.io/instance-type": "p5.48xlarge"}
     assert pods["sampling"]["spec"]["tolerations"][0]["key"] == "nvidia.com/gpu"
     (shared,) = [v for v in pods["training"]["spec"]["volumes"] if v["name"] == "shared-memory"]
@@ -191,13 +191,13 @@ def test_every_rule_names_a_target_and_a_port() -> None:
 
 
 def test_the_deployment_file_says_what_the_values_say() -> None:
-    data = named(manifests("aws"), "ConfigMap", "ddpo-deployment")["data"]
-    deployment = tomllib.loads(data["deployment.toml"])
+    data = named(manifests("aws"), "ConfigMap", "ddpo-environment")["data"]
+    deployment = tomllib.loads(data["environment.toml"])
     assert deployment["profile"] == "kubernetes"
     assert deployment["store"] == "s3://example-ddpo-store"
     assert deployment["tracking_uri"] == "http://ddpo-mlflow.ddpo:5000"
     assert set(deployment["images"]) == {"cpu", "diffusion", "scoring"}
-    assert deployment["steps"]["training"] == {"image": "diffusion", "gpus": 2, "deadline_seconds": 28800}
+    assert deployment["resources"]["training"] == {"gpus": 1, "minutes": 480}
     pools = json.loads(data["pools.json"])
     assert set(pools) == set(POOLS) == set(deployment["pools"])
     assert {pool["include_deferred"] for pool in pools.values()} == {True}  # else deferred pods hold no slot

@@ -6,15 +6,12 @@ import re
 import shutil
 import stat
 import subprocess
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from components.core.contracts import StepName
-from dags.pipeline.steps import POOLS
 from tests.infra.compose_config import COMPOSE, FILE, config, settings_in
 
 
@@ -43,8 +40,6 @@ def test_the_example_holds_no_secret_and_nothing_starts_with_it(tmp_path: Path) 
     example = lines(COMPOSE / ".env.example")
     assert {name for name, value in example.items() if value} == {
         "COMPOSE_PROJECT_NAME",
-        "DDPO_GPU_SLOTS",
-        "DDPO_SCORING_SLOTS",
         "DDPO_WEIGHTS_DIRECTORY",
     }
     refused = config(COMPOSE / ".env.example")
@@ -125,12 +120,13 @@ def test_nothing_starts_before_the_store_is_proven(services: dict[str, dict[str,
     assert "store.probe(" in services["store-check"]["command"][0]
 
 
-def test_both_pools_are_made_and_count_deferred_tasks(services: dict[str, dict[str, Any]]) -> None:
+def test_the_pools_are_made_as_the_deployments_file_says(services: dict[str, dict[str, Any]]) -> None:
+    """tests/infra/test_services_in_containers.py looks at what comes of it."""
     (script,) = services["airflow-prepare"]["command"]
-    made = re.findall(r"pools set --include-deferred (\w+) ", script)
-    assert set(made) == set(POOLS)
-    for name, (_, description) in POOLS.items():
-        assert re.search(rf"{name} \S+ '{re.escape(description)}'", script), name
+    assert "from dags.pipeline.dag_runs import make_pools; make_pools()" in script
+    assert services["airflow-prepare"]["environment"]["DDPO_ENVIRONMENT"] == "/etc/ddpo/environment.toml"
+    mounted = [str(volume) for volume in services["airflow-prepare"]["volumes"]]
+    assert any("environment.toml" in volume and "/etc/ddpo/environment.toml" in volume for volume in mounted)
 
 
 def test_only_the_scheduler_holds_the_stores_key_and_reaches_docker(services: dict[str, dict[str, Any]]) -> None:
@@ -190,11 +186,3 @@ def test_dockers_proxy_lets_through_what_a_step_needs(
 def test_only_the_weights_can_be_bound_from_the_machine(services: dict[str, dict[str, Any]]) -> None:
     assert "-allowbindmountfrom=/srv/ddpo/models" in services["docker-proxy"]["command"]
     assert "-allowfrom=scheduler" in services["docker-proxy"]["command"]
-
-
-def test_the_example_of_a_deployment_names_every_step() -> None:
-    deployment = tomllib.loads((COMPOSE / "deployment.example.toml").read_text())
-    assert set(deployment["steps"]) == {str(step) for step in StepName}
-    assert {step["image"] for step in deployment["steps"].values()} == set(deployment["images"])
-    assert deployment["pools"] == {name: slots for name, (slots, _) in POOLS.items()}
-    assert all(image.partition("@")[2].startswith("sha256:") for image in deployment["images"].values())

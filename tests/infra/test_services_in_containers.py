@@ -93,7 +93,7 @@ def airflow(containers: Containers) -> Iterator[str]:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": ports["worker"],
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": ports["trigger"],
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": ports["health"],
-            "DDPO_PROFILE": "local",
+            "DDPO_ENVIRONMENT": "",  # steps as processes: none runs here
             "DDPO_STORE": "file:///tmp/store",
         }
         for name in ("volume-owner", "airflow-prepare"):

@@ -1,5 +1,6 @@
 {{/*
-One step's pod, as KubernetesPodOperator's `pod_template_file`: it fills in name, arguments and the run's labels.
+One step's pod, as KubernetesPodOperator's `pod_template_file`: it fills in name, arguments,
+the places of store and MLflow, and the run's labels.
 Takes a list: the root context, and the step. The container is called `base`, as the operator expects.
 */}}
 {{- define "ddpo.stepPod" -}}
@@ -60,13 +61,8 @@ spec:
       securityContext:
         {{- include "ddpo.containerSecurity" $root | nindent 8 }}
       env:
-        {{- include "ddpo.storeEnv" $root | trim | nindent 8 }}
         - name: HF_HUB_OFFLINE
           value: "1"
-        {{- if eq $name "registration" }}
-        - name: MLFLOW_TRACKING_URI
-          value: {{ include "ddpo.trackingUri" $root | quote }}
-        {{- end }}
       {{- if or (eq $root.Values.credentials.kind "secrets") (eq $name "registration") }}
       envFrom:
         {{- with include "ddpo.storeSecret" (list $root $name) | trim }}
