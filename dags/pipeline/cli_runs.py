@@ -57,9 +57,11 @@ def run(
     from datetime import UTC, datetime
 
     from components.core import opening, store
+    from dags.pipeline import driver
     from dags.pipeline import presets as shelf
 
     config = shelf.resolve(preset, change or (), iterations=iterations, seed=seed)
+    driver.refuse_beside_scheduler(places())
     root = places().store
     store.probe(root)
     name = run_id or f"{Path(preset).stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -128,8 +130,9 @@ def fork(
     from datetime import UTC, datetime
 
     from components.core import campaign, opening
-    from dags.pipeline import forks
+    from dags.pipeline import driver, forks
 
+    driver.refuse_beside_scheduler(places())
     parent = campaign.load(layout_of(run))
     config = forks.config_at(parent, at, change or (), iterations=iterations)
     name = run_id or f"{parent.run.run_id}-{at}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -39,16 +39,21 @@ REPORTED = "report"
 """The task that the last iteration has done just before the promotion."""
 
 
-def drive(run: RunLayout, places: Deployment) -> None:
-    """Take an open run to its end: baseline evaluation, then iterations until the campaign decides to finish.
-
-    Raises the step's own StepError if a task fails for good, and Conflict if somebody else is driving this run.
-    """
+def refuse_beside_scheduler(places: Deployment) -> None:
+    """Raise Conflict while Airflow's services are up here. Before a run is opened: it would be in a schedule's way."""
     if (running := services.any_up(places)) is not None:
         raise Conflict(
             f"Airflow's services are up at {running.urls['Airflow']}, and its scheduler would run the same tasks",
             hint="trigger ddpo_retrain there, or `ddpo down` first",
         )
+
+
+def drive(run: RunLayout, places: Deployment) -> None:
+    """Take an open run to its end: baseline evaluation, then iterations until the campaign decides to finish.
+
+    Raises the step's own StepError if a task fails for good, and Conflict if somebody else is driving this run.
+    """
+    refuse_beside_scheduler(places)
     with locks.alone(run, places), Diverted(log_path(run, places)) as output:
         state = campaign.load(run)
         with Display(output.terminal, state.iterations) as display:

@@ -26,7 +26,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = ddpo(directory, "run", "smoke", "--run-id", "cats")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout.splitlines()[-1].startswith("run cats: all 2 iterations done")
+    ended, champion = done.stdout.splitlines()[-2:]
+    assert ended.startswith("run cats: all 2 iterations done")
+    assert champion.startswith("policy 2 ")  # what the gates make of it
     return directory
 
 

@@ -31,6 +31,7 @@ def test_a_local_run_is_refused_while_the_scheduler_is_up(machine: Machine) -> N
     done = machine.ddpo("run", "smoke", "--run-id", "local")
     assert done.returncode == 73
     assert "trigger ddpo_retrain there, or `ddpo down` first" in done.stderr
+    assert machine.ddpo("show", "local").returncode == 66  # it was not even opened: it would be in a schedule's way
 
 
 def test_a_wrong_form_is_red_at_once_with_one_line(machine: Machine) -> None:
