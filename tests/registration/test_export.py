@@ -11,7 +11,7 @@ import pytest
 import torch
 from diffusers import DDIMScheduler, StableDiffusionPipeline
 
-from components.core import store
+from components.core import campaign, store
 from components.core.errors import BadData, BadRequest, Conflict
 from components.registration import export, merging
 from tests.core.campaigns import panel
@@ -25,7 +25,7 @@ def draw(pipe: StableDiffusionPipeline, prompt: str) -> np.ndarray:
 
 
 def test_the_adapter_is_written_with_its_card_and_panel(synthetic, tmp_path, adapted):
-    out = export.export(synthetic.run.uri, tmp_path / "out")
+    out = export.export(synthetic.run.uri, tmp_path / "out", policy=2)
     assert sorted(path.name for path in out.iterdir()) == ["README.md", "panel.png", export.ADAPTER_FILE]
     assert (out / "panel.png").read_bytes() == panel(2)
     trained = store.open_committed(synthetic.run.training(1))
@@ -39,8 +39,8 @@ def test_the_adapter_is_written_with_its_card_and_panel(synthetic, tmp_path, ada
 
 def test_merged_is_one_pipeline_that_draws_the_same(synthetic, base, tmp_path, caplog):
     caplog.set_level(logging.INFO, "components.registration")
-    adapter = export.export(synthetic.run.uri, tmp_path / "adapter")
-    merged = export.export(synthetic.run.uri, tmp_path / "merged", merged=True)
+    adapter = export.export(synthetic.run.uri, tmp_path / "adapter", policy=2)
+    merged = export.export(synthetic.run.uri, tmp_path / "merged", policy=2, merged=True)
     assert "differ by 0.0" in caplog.text
     pipe = StableDiffusionPipeline.from_pretrained(base)
     pipe.scheduler = DDIMScheduler.from_config(pipe.scheduler.config, clip_sample=False)
@@ -60,7 +60,7 @@ def test_a_merge_that_draws_something_else_is_refused(synthetic, tmp_path, monke
     fuse = StableDiffusionPipeline.fuse_lora
     monkeypatch.setattr(StableDiffusionPipeline, "fuse_lora", lambda self: fuse(self, lora_scale=1.3))
     with pytest.raises(BadData, match=r"differ by .* of 255 on average .*: 0.1 and 8 are allowed"):
-        export.export(synthetic.run.uri, tmp_path / "out", merged=True)
+        export.export(synthetic.run.uri, tmp_path / "out", policy=2, merged=True)
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == []
 
 
@@ -80,16 +80,19 @@ def test_the_tolerance_by_hand():
 def test_what_is_there_is_not_overwritten(synthetic, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    export.export(synthetic.run.uri, out)  # an empty directory is fine
+    export.export(synthetic.run.uri, out, policy=2)  # an empty directory is fine
     with pytest.raises(Conflict, match="is there already, and not empty"):
-        export.export(synthetic.run.uri, out)
+        export.export(synthetic.run.uri, out, policy=2)
     (tmp_path / "file").write_text("x")
     with pytest.raises(Conflict):
-        export.export(synthetic.run.uri, tmp_path / "file")
+        export.export(synthetic.run.uri, tmp_path / "file", policy=2)
 
 
-def test_the_policy_is_the_best_or_the_one_that_is_named(synthetic, tmp_path):
-    """Policy 2 was evaluated, policy 1 was not; 0 and 3 are none to export."""
+def test_the_policy_is_the_best_or_the_one_that_is_named(synthetic, tmp_path, monkeypatch):
+    """Policy 2 was evaluated, policy 1 was not; 0 and 3 are none to export, and 0 is best where no guard looked."""
+    with pytest.raises(BadRequest, match="what it falls back to where no policy is fit; name one with --policy"):
+        export.export(synthetic.run.uri, tmp_path / "best")
+    monkeypatch.setattr(campaign, "best_policy", lambda state: 2)
     assert "policy 2 of" in (export.export(synthetic.run.uri, tmp_path / "best") / "README.md").read_text()
     named = export.export(synthetic.run.uri, tmp_path / "one", policy=1)
     assert "policy 1 of" in (named / "README.md").read_text()
@@ -101,7 +104,7 @@ def test_the_policy_is_the_best_or_the_one_that_is_named(synthetic, tmp_path):
 
 
 def test_the_command_says_one_line_and_an_exit_code(synthetic, tmp_path):
-    command = [sys.executable, "-m", "components.registration.export", f"--run={synthetic.run.uri}"]
+    command = [sys.executable, "-m", "components.registration.export", f"--run={synthetic.run.uri}", "--policy=2"]
     good = subprocess.run([*command, f"--out={tmp_path / 'out'}"], capture_output=True, text=True, check=False)
     assert (good.returncode, good.stdout) == (0, f"{tmp_path / 'out'}\n")
     assert good.stderr.startswith("policy 2 of synthetic, policy-2")
