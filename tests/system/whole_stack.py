@@ -120,12 +120,18 @@ class Stack:
         failed = [f"{task['dag_run_id']} {task['task_id']}" for task in found]
         return {"state": [state]} | ({"failed": failed} if failed else {})
 
-    def tries(self, dag_run: str) -> dict[str, int]:
-        """Task of an iteration's DAG run -> its last attempt; of a mapped task, the largest."""
-        found: dict[str, int] = {}
-        for task in self.ask(f"dags/{ITERATION_DAG}/dagRuns/{dag_run}/taskInstances")["task_instances"]:
-            found[task["task_id"]] = max(found.get(task["task_id"], 0), task["try_number"])
-        return found
+    def tasks(self, dag_run: str) -> list[dict[str, Any]]:
+        """The task instances of an iteration's DAG run: `task_id`, `state`, `try_number`."""
+        found: dict[str, list[dict[str, Any]]] = self.ask(f"dags/{ITERATION_DAG}/dagRuns/{dag_run}/taskInstances")
+        return found["task_instances"]
+
+    def has_database(self) -> bool:
+        """Whether Airflow's api-server reaches Postgres."""
+        try:
+            with urllib.request.urlopen(f"{self.airflow}/api/v2/monitor/health", timeout=20) as answer:
+                return bool(json.loads(answer.read())["metadatabase"]["status"] == "healthy")
+        except OSError:
+            return False
 
     def ask(self, path: str, data: Any = None) -> Any:
         """Airflow's REST API."""
