@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -34,6 +35,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     images = step_images()
     if absent := ceph_gateway.missing():
         not_run(f"no Ceph: {', '.join(absent)} not installed")
+    if not all(shutil.which(tool) for tool in ("initdb", "pg_ctl", "psql")):
+        not_run("PostgreSQL's initdb, pg_ctl and psql are not installed")
     with ceph_gateway.serving() as ceph, running() as postgres, pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
