@@ -15,8 +15,8 @@ import pytest
 from tests.infra.iam import Policy, document
 
 SOURCE = Path(__file__).resolve().parents[2] / "infra" / "terraform"
-MIRRORS = ("/opt/tf-plugins", "/usr/local/share/terraform/plugins")
-"""Where providers lie on machines that cannot reach a registry."""
+PLUGINS = "DDPO_TERRAFORM_PLUGINS"
+"""Variable that names a directory of providers, for a machine that cannot reach a registry."""
 
 PROVIDER = """
 provider "aws" {{
@@ -60,8 +60,8 @@ def prepared(directory: Path, endpoint: str | None = None) -> Path:
     services = ("s3", "iam", "ecr", "sts") if endpoint else ()
     endpoints = "  endpoints {\n" + "".join(f'    {name} = "{endpoint}"\n' for name in services) + "  }"
     (place / "account_override.tf").write_text(PROVIDER.format(endpoints=endpoints if services else ""))
-    mirror = next((f"-plugin-dir={path}" for path in MIRRORS if Path(path).is_dir()), None)
-    made = terraform(place, "init", *([mirror] if mirror else []), check=False)
+    plugins = os.environ.get(PLUGINS)
+    made = terraform(place, "init", *([f"-plugin-dir={plugins}"] if plugins else []), check=False)
     if made.returncode:
         pytest.skip(f"terraform cannot get its provider here: {made.stderr.strip().splitlines()[-1]}")
     return place
