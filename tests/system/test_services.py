@@ -71,10 +71,12 @@ def test_mlflow_shows_the_campaign(machine: Machine) -> None:
     assert "cats" in names
 
 
-def test_down_ends_all_of_it(machine: Machine) -> None:
+def test_down_ends_all_of_it_and_up_finds_it_as_it_was(machine: Machine) -> None:
     processes = machine.processes()
     assert len(processes) >= 5
     done = machine.ddpo("down")
     assert done.stdout.startswith("ended api-server, scheduler, dag-processor, triggerer, mlflow")
     _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
+    machine.up()
+    assert machine.state("ddpo_iteration", "cats-it-0001") == "success"
