@@ -36,8 +36,10 @@ class Webhook:
         self.server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/"
 
-    def of(self, kind: str) -> list[Any]:
-        return [notification for notification in self.received if notification["kind"] == kind]
+    def of(self, kind: str, run: str | None = None) -> list[Any]:
+        """Those of a kind, of one run where it is named: other tests leave theirs here too."""
+        found = [notification for notification in self.received if notification["kind"] == kind]
+        return [notification for notification in found if run is None or notification["run"] == run]
 
 
 @pytest.fixture(scope="session")
