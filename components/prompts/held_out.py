@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from components.core.errors import BadRequest
+from components.core.nouns import forms, in_a_row, mentions, words
 from components.core.records import HELD_OUT
 from components.prompts.lists import EvaluationSet, known_activities, known_animals
-from components.prompts.wording import NUMBERS, Prompt, forms, words
+from components.prompts.wording import NUMBERS, Prompt
 
 
 def recognise(text: str) -> Prompt:
@@ -21,8 +22,8 @@ def recognise(text: str) -> Prompt:
     Prompt(text='Two geese, flying a kite', animal='goose', activity='flying a kite', count=2)
     """
     said = words(text)
-    animals = [animal for animal in known_animals() if any(_in_a_row(words(f), said) for f in forms(animal))]
-    activities = [activity for activity in known_activities() if _in_a_row(words(activity), said)]
+    animals = [animal for animal in known_animals() if mentions(said, animal)]
+    activities = [activity for activity in known_activities() if in_a_row(words(activity), said)]
     counts = [n for n, number in NUMBERS.items() if animals and said[0] in (number, str(n))]
     return Prompt(
         text=text,
@@ -49,7 +50,7 @@ class HeldOutPrompts:
         """What of a text is held out; None if nothing is."""
         said = words(text)
         for wanted, thing in self._mentions:
-            if _in_a_row(wanted, said):
+            if in_a_row(wanted, said):
                 return thing
         prompt = self._texts.get(tuple(said))
         return f"the prompt {prompt!r}" if prompt else None
@@ -71,7 +72,3 @@ def _mentions(evaluation: EvaluationSet) -> Iterator[tuple[list[str], str]]:
                 yield words(form), f"the {kind} {name!r}"
     for activity in evaluation.held_out.activities:
         yield words(activity), f"the activity {activity!r}"
-
-
-def _in_a_row(wanted: list[str], said: list[str]) -> bool:
-    return any(said[i : i + len(wanted)] == wanted for i in range(len(said) - len(wanted) + 1))

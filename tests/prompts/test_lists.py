@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.core.errors import BadRequest
+from components.core.nouns import forms, words
 from components.prompts.held_out import HELD_OUT, HeldOutPrompts
 from components.prompts.lists import (
     DATA,
@@ -22,7 +23,6 @@ from components.prompts.lists import (
     load_list,
     spell_out,
 )
-from components.prompts.wording import forms, words
 
 TEMPLATES: tuple[Template, ...] = ("animal", "activity", "counting")
 TRAINING = load_list("simple-animals-v1", TrainingList)

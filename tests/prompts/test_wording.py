@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from components.core.nouns import forms, plural, words
 from components.prompts.lists import EvaluationSet, known_animals, load_list
-from components.prompts.wording import compose, compose_object, forms, plural, slug, with_article, words
+from components.prompts.wording import compose, compose_object, slug, with_article
 
 ANIMALS = {
     "cat": "cats", "dog": "dogs", "horse": "horses", "monkey": "monkeys", "rabbit": "rabbits",
