@@ -135,6 +135,11 @@ class TrainingConfig(Contract):
     """Samples whose ratio is checked at all steps before the first update; KL to the base is taken on them."""
     ratio_tolerance: float = Field(default=1e-5, gt=0)
     """Largest |ratio - 1| before the first update. Beyond it the iteration is refused: sampler and trainer disagree."""
+    processes: int = Field(default=1, ge=1, le=64)
+    """Processes that train together, each on its own shards and, where there are GPUs, on a GPU of its own. The samples
+    of an update stay the same; only the order of float sums differs."""
+    checkpoint_minutes: float = Field(default=10.0, ge=0)
+    """Minutes between checkpoints inside one iteration's training: what a killed attempt loses. 0 keeps none."""
     lora: LoraConfig = LoraConfig()
     advantage: AdvantageConfig = AdvantageConfig()
 
@@ -267,6 +272,11 @@ class RunConfig(Contract):
             )
         if self.training.advantage.kind == "group" and self.prompts.samples_per_prompt < 2:
             raise ValueError('advantage.kind = "group" needs prompts.samples_per_prompt of at least 2')
+        if self.training.processes > self.prompts.shards:
+            raise ValueError(
+                f"training.processes = {self.training.processes} exceeds prompts.shards = {self.prompts.shards}: each "
+                "process trains on shards of its own"
+            )
         if self.prompts.shards > samples:
             raise ValueError(f"prompts.shards = {self.prompts.shards} exceeds the {samples} samples of an iteration")
         return self
