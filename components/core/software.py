@@ -9,6 +9,9 @@ import platform
 import sys
 from pathlib import Path
 
+IMAGE_VARIABLE = "DDPO_IMAGE"
+"""By it a profile tells a step the image that it starts it in, by digest."""
+
 RECORDED = {
     "torch": "torch",
     "diffusers": "diffusers",
@@ -25,7 +28,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     if commit := project_commit():
         found["ddpo"] = commit
-    if image := os.environ.get("DDPO_IMAGE"):  # the profile names the image that it starts, by its digest
+    if image := os.environ.get(IMAGE_VARIABLE):
         found["image"] = image
     for module, distribution in RECORDED.items():
         if module in sys.modules:

@@ -19,6 +19,7 @@ from components.core.config import Contract, describe
 from components.core.contracts import StepName
 from components.core.deployment import STORE_VARIABLE, TRACKING_VARIABLE
 from components.core.errors import BadRequest
+from components.core.software import IMAGE_VARIABLE
 
 VARIABLE = "DDPO_ENVIRONMENT"
 
@@ -202,8 +203,9 @@ class Environment(Contract):
         return self.resources.get(step, Resources())
 
     def variables_of(self, step: StepName) -> dict[str, str]:
-        """Environment of a step, without its secrets: the same in every profile."""
-        return {name: value for name, value in self._all_variables().items() if belongs(name, step)}
+        """Environment of a step, without its secrets: the same in every profile, but for the image it runs in."""
+        image = {} if self.profile == "local" else {IMAGE_VARIABLE: self.image(step)}
+        return {name: value for name, value in self._all_variables().items() if belongs(name, step)} | image
 
     def apply(self) -> None:
         """Give this process what the file says of places, where its own environment does not."""

@@ -56,11 +56,16 @@ def test_each_profile_has_an_operator_of_its_own(parsed: dict[str, Any]) -> None
     assert steps == sorted([*sampled, "prompts", "training", "evaluation", "register", "report"])
 
 
-@pytest.mark.parametrize("what", ["dags", "of_class", "argv", "variables"])
-def test_ids_edges_retries_pools_commands_and_environment_are_equal(parsed: dict[str, Any], what: str) -> None:
+@pytest.mark.parametrize("what", ["dags", "of_class", "argv"])
+def test_ids_edges_retries_pools_and_commands_are_equal(parsed: dict[str, Any], what: str) -> None:
     local, docker, kubernetes = (parsed[profile][what] for profile in PROFILES)
     assert local
     assert local == docker == kubernetes
+
+
+def test_a_steps_environment_is_equal_but_for_its_image(parsed: dict[str, Any]) -> None:
+    local, docker, kubernetes = (parsed[profile]["variables"] for profile in PROFILES)
+    assert docker == kubernetes == {step: sorted([*names, "DDPO_IMAGE"]) for step, names in local.items()}
 
 
 def test_the_command_and_the_environment_of_a_step(parsed: dict[str, Any]) -> None:
@@ -68,7 +73,7 @@ def test_the_command_and_the_environment_of_a_step(parsed: dict[str, Any]) -> No
     assert argv["training"] == [
         *("python", "-m", "components.training", "--request", "s3://bucket/plan/request.json"),
     ]
-    variables = parsed["docker"]["variables"]
+    variables = parsed["local"]["variables"]
     assert variables["scoring"] == ["AWS_ENDPOINT_URL", "DDPO_STORE"]
     assert variables["registration"] == ["AWS_ENDPOINT_URL", "DDPO_STORE", "MLFLOW_TRACKING_URI"]
 
