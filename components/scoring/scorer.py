@@ -28,7 +28,7 @@ from components.core.config import RewardConfig, describe
 from components.core.contracts import canonical_json
 from components.core.errors import BadData, BadRequest, StepError
 from components.core.records import PromptRow, RewardRow, SampleRow
-from components.scoring.rewards.registry import BUILT_IN, find_reward
+from components.scoring.rewards.registry import BUILT_IN, find_reward, unlabelled
 from components.scoring.rewards.reward import Reward, Score
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class Scorer:
     name: str
     reward: Reward
     description: dict[str, JsonValue]
-    """Name, all options and the reward's own identity: everything that decides a score."""
+    """Name, options and the reward's own identity: everything that decides a score. Options that a reward excludes
+    (`Field(exclude=True)`) decide when an answer comes, and never which: a timeout, a number of attempts."""
 
     _batch: dict[int, tuple[weakref.ref[Image.Image], str, Score]] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -128,7 +129,13 @@ def load_scorers(configs: Sequence[RewardConfig]) -> list[Scorer]:
     names = [config.name for config in configs]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise BadRequest(f"scorer {twice[0]} is asked for twice", hint="a judge is never the reward: choose another")
-    return [_load(canonical_json(config.model_dump(mode="json")).decode()) for config in configs]
+    scorers = [_load(canonical_json(config.model_dump(mode="json")).decode()) for config in configs]
+    known: dict[bytes, str] = {}
+    for scorer in scorers:
+        first = known.setdefault(canonical_json({**scorer.description, "name": unlabelled(scorer.name)}), scorer.name)
+        if first != scorer.name:
+            raise BadRequest(f"{scorer.name} is {first} under another name", hint="a judge is never the reward")
+    return scorers
 
 
 @cache
@@ -141,7 +148,7 @@ def _load(config_json: str) -> Scorer:
         raise BadRequest(f"options of {config.name}: {describe(error)}") from None
     reward: Reward = reward_class(options)
     description = {"name": config.name, "options": options.model_dump(mode="json"), "identity": reward.identity()}
-    if config.name not in BUILT_IN:
+    if unlabelled(config.name) not in BUILT_IN:
         description["source"] = _source_digest(reward_class)
     scorer = Scorer(config.name, reward, description)
     log.info("scorer %s: %s", scorer.id, canonical_json(description).decode())

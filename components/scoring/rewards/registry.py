@@ -1,6 +1,7 @@
 """Rewards by name: the built-in ones, those that installed packages bring, and any class by its dotted path.
 
 A package brings a reward by an entry point of the group `ddpo.rewards`; nothing is imported before it is asked for.
+A label after a slash tells two of one kind apart, as reward and as judge: `remote/hps`, `remote/image_reward`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ BUILT_IN = {
     "jpeg_incompressibility": "components.scoring.rewards.jpeg:JpegIncompressibility",
     "alignment": "components.scoring.rewards.alignment:Alignment",
     "judge": "components.scoring.rewards.judge:ZeroShotJudge",
+    "remote": "components.scoring.rewards.remote:Remote",
+    "combined": "components.scoring.rewards.combined:Combined",
     "safety": "components.scoring.rewards.safety:Safety",
     "text_masked": "components.scoring.rewards.text_masked:TextMasked",
 }
@@ -28,11 +31,21 @@ def reward_names() -> list[str]:
     return sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))})
 
 
+def unlabelled(name: str) -> str:
+    """A name without its label.
+
+    >>> unlabelled("remote/hps"), unlabelled("mine.rewards:Colour/heavy"), unlabelled("judge")
+    ('remote', 'mine.rewards:Colour', 'judge')
+    """
+    return name.partition("/")[0]
+
+
 def find_reward(name: str) -> Any:
-    """The class behind a name.
+    """The class behind a name, whatever its label.
 
     Raises BadRequest if there is none, it cannot be imported, or it is no reward.
     """
+    name = unlabelled(name)
     path = BUILT_IN.get(name) or next((p.value for p in entry_points(group=GROUP) if p.name == name), name)
     module, separator, attribute = path.partition(":")
     if not separator:

@@ -37,7 +37,8 @@ class Reward(Protocol):
     """A reward or a judge. It is made once a process, from its checked options."""
 
     Options: ClassVar[type[Contract]]
-    """Its settings, each with a default: an unknown one is an error."""
+    """Its settings, each with a default: an unknown one is an error. They are part of the scorer's identity, but for
+    fields with `exclude=True`, which cannot change a score: a timeout."""
 
     def __init__(self, options: Any) -> None: ...
 
