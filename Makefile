@@ -1,5 +1,6 @@
 # Two commands for a newcomer: `make demo`, `make test`. `make` alone lists the rest.
 #
+#   PROFILE  docker: `make up` and `make down` by infra/compose
 #   PYTHON   interpreter, 3.11 or 3.12           TORCH   cpu | auto | cu130 ...  which build of torch to install
 #
 # TORCH defaults to `auto` (the driver decides) where nvidia-smi answers, else to `cpu`: nobody downloads CUDA unasked.
@@ -18,7 +19,7 @@ WORKERS ?= 2
 RUN ?= demo
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(INSTALLED) ## a virtual environment in .venv with everything, pinned by constraints.txt
 
@@ -54,11 +55,19 @@ images: ## the container images, from the last commit, with their sizes: make im
 proofs: install ## measure every number that the README claims, into docs/proofs/ (hours)
 	@$(BIN)/python -m benchmarks.proofs
 
-up: install ## Airflow and MLflow on this machine, with the runs made so far
+ifeq ($(PROFILE),docker)
+up:
+	@infra/compose/up.sh
+
+down:
+	@infra/compose/up.sh down
+else
+up: install ## Airflow and MLflow on this machine, with the runs made so far; as containers: make up PROFILE=docker
 	@$(BIN)/ddpo up
 
-down: ## end what `make up` started
+down: ## end what `make up` started; as containers: make down PROFILE=docker
 	@$(BIN)/ddpo down
+endif
 
 report: install ## the report of a run: make report RUN=demo
 	@$(BIN)/ddpo report $(RUN) --out $(RUN)-report.html
