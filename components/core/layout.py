@@ -12,7 +12,11 @@
     evaluations/<name>/deployed/sampling/     .../scoring/      the sampler that ships, eta 0
     evaluations/<name>/report/
     registrations/<k>/                    policy k in the registry; registrations/<k>/plan/ its request
+    rescored/<scorer>/<group>/plan/       pictures scored again; a group is `iteration-0007`, `policy-0003`, `base`
+    rescored/<scorer>/<group>/scoring-00/
+    rescored/<scorer>/tables/<digest>/    what that came to; the digest is over the scorings that it is made of
 <store>/promotions/<model>/<n>.json       which policy became a model's champion, and when: an append-only log
+<store>/audits/<scorer id>/<digest>/      a reward's audit; the digest is over the pictures and the probes
 """
 
 from __future__ import annotations
@@ -33,9 +37,42 @@ def promotions(store: str, model: str) -> str:
     return f"{store.rstrip('/')}/promotions/{model}"
 
 
+def audits(store: str, scorer_id: str) -> str:
+    """Audits of a scorer.
+
+    >>> audits("s3://b/ddpo", "my.module:Colour@12ab")
+    's3://b/ddpo/audits/my.module-Colour@12ab'
+    """
+    return f"{store.rstrip('/')}/audits/{re.sub(r'[^A-Za-z0-9_.@-]', '-', scorer_id)}"
+
+
+def models(store: str, model: str) -> str:
+    """Mirrors of a model, one a commit.
+
+    >>> models("s3://bucket/prefix", "openai/clip-vit-large-patch14")
+    's3://bucket/prefix/models/openai--clip-vit-large-patch14'
+    """
+    return f"{store.rstrip('/')}/models/{model.replace('/', '--')}"
+
+
 def policy_name(policy: int) -> str:
     """Name of policy k's evaluation."""
     return f"policy-{policy:04d}"
+
+
+def iteration_name(k: int) -> str:
+    """Name of iteration k's pictures, where they stand beside those of evaluations."""
+    return f"iteration-{k:04d}"
+
+
+def iteration_number(name: str) -> int | None:
+    """The number in an iteration's name; None for an evaluation's.
+
+    >>> iteration_number("iteration-0012"), iteration_number("policy-0012")
+    (12, None)
+    """
+    number = name.removeprefix("iteration-")
+    return int(number) if name != number and number.isdigit() else None
 
 
 def policy_number(name: str) -> int | None:
@@ -149,3 +186,20 @@ class RunLayout:
     def registration_plan(self, policy: int) -> str:
         """Request to register policy k."""
         return f"{self.registration(policy)}/plan"
+
+    @property
+    def rescored(self) -> str:
+        """Everything that was scored again with other scorers."""
+        return f"{self.uri}/rescored"
+
+    def rescored_plan(self, scorer: str, group: str) -> str:
+        """Requests to score one group again; `scorer` is rescoring.scorer_name()."""
+        return f"{self.rescored}/{scorer}/{group}/plan"
+
+    def rescored_scoring(self, scorer: str, group: str, shard: int) -> str:
+        """Rewards of one shard of a group, by another scorer."""
+        return f"{self.rescored}/{scorer}/{group}/scoring-{shard:02d}"
+
+    def rescored_tables(self, scorer: str) -> str:
+        """Tables of a scorer, one for each set of scorings."""
+        return f"{self.rescored}/{scorer}/tables"

@@ -92,7 +92,7 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
     `folded` adds the adapter into the weights, in fp32 only: faster to sample from, the same to 1e-6.
     Raises MissingInput if the base or the adapter is not there, BadData if it is broken or does not fit.
     """
-    base = _load_base(base_model.locate(ref.base), ref.base.revision, ref.base.dtype, pick_device())
+    base = _load_base(str(base_model.locate(ref.base)), ref.base.dtype, pick_device())
     unet = copy.deepcopy(base.unet)
     tensors = b""
     if ref.adapter is not None:
@@ -149,11 +149,11 @@ def quiet_loading() -> Iterator[None]:
 
 
 @lru_cache(maxsize=1)  # a warm process meets the same base again and again
-def _load_base(place: str, revision: str | None, dtype: str, device: torch.device) -> DiffusionPipeline:
+def _load_base(place: str, dtype: str, device: torch.device) -> DiffusionPipeline:
     try:
         with quiet_loading():
             pipeline = DiffusionPipeline.from_pretrained(
-                place, revision=revision, dtype=DTYPES[dtype], safety_checker=None, requires_safety_checker=False
+                place, dtype=DTYPES[dtype], safety_checker=None, requires_safety_checker=False
             )
     except Exception as error:
         raise BadData(f"the base model at {place} does not load: {str(error).splitlines()[0]}") from error

@@ -64,7 +64,7 @@ class Lineage:
     evaluated: store.Committed | None
     evaluation: EvaluationResult | None
     base_place: str
-    """What diffusers' `from_pretrained` takes, here."""
+    """A directory that is here, or a hub id."""
 
     @property
     def reward_queries(self) -> int:
@@ -106,7 +106,7 @@ def read_lineage(request: RegistrationRequest) -> Lineage:
         warm_starts=warm_starts(state.config.start_adapter) if training else (),
         evaluated=evaluated,
         evaluation=evaluation,
-        base_place=base_model.locate(request.base),
+        base_place=base_model.named(request.base),
     )
 
 

@@ -13,6 +13,7 @@ import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
 
+from components.core import base_model
 from components.core.config import SamplerConfig
 from components.core.errors import BadData
 from components.policy.load import pick_device, quiet_loading
@@ -31,7 +32,7 @@ def merge(lineage: Lineage, adapter: Path, out: Path) -> None:
     """Save the base with the adapter of a directory merged in. Raises BadData if it draws other pictures."""
     sampler = lineage.state.config.sampler
     log.info("loading %s and the adapter", lineage.request.base.model)
-    pipeline = _load(lineage.base_place, lineage.request.base.revision)
+    pipeline = _load(base_model.locate(lineage.request.base))
     pipeline.scheduler = DDIMScheduler.from_config(
         pipeline.scheduler.config, timestep_spacing=sampler.timestep_spacing, clip_sample=False
     )
@@ -46,7 +47,7 @@ def merge(lineage: Lineage, adapter: Path, out: Path) -> None:
         pipeline.save_pretrained(out, safe_serialization=True)
     del pipeline
     log.info("drawing them with what was saved")
-    require_equal(before, _draw(_load(str(out), None), sampler))
+    require_equal(before, _draw(_load(out), sampler))
 
 
 def require_equal(before_NHWC: np.ndarray, after_NHWC: np.ndarray) -> None:
@@ -73,9 +74,9 @@ def _without_remarks() -> Iterator[None]:
         diffusers_logging.set_verbosity(level)
 
 
-def _load(place: str, revision: str | None) -> Any:
+def _load(place: Path) -> Any:
     with quiet_loading():
-        pipeline = DiffusionPipeline.from_pretrained(place, revision=revision, dtype=torch.float32)
+        pipeline = DiffusionPipeline.from_pretrained(place, dtype=torch.float32)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(pick_device())
 

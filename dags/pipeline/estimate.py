@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.core import base_model, campaign, promotion, store
+from components.core import base_model, campaign, promotion, store, weights
 from components.core.config import RunConfig
 from components.core.contracts import PromptsResult, SamplingResult, StepName
 from components.core.deployment import Deployment
@@ -34,7 +34,7 @@ class Geometry:
     """Height and width of the latent."""
     picture: int
     known: bool
-    """False where the base is not on this machine, and Stable Diffusion's sizes are assumed."""
+    """False where the base is neither on this machine nor mirrored, and Stable Diffusion's sizes are assumed."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def as_text(cost: Estimate, config: RunConfig) -> str:
     )
     lines = {
         "base": f"{config.base.model}, {g.picture} px"
-        + ("" if g.known else " (not on this machine: Stable Diffusion's sizes are assumed)"),
+        + ("" if g.known else " (neither here nor mirrored: Stable Diffusion's sizes are assumed)"),
         "reward": config.reward.name,
         "iterations": f"{config.iterations} of {p.prompts} prompts × {p.samples_per_prompt} pictures",
         "reward queries": f"{cost.samples}",
@@ -121,13 +121,13 @@ def duration(seconds: float) -> str:
 
 
 def _geometry(config: RunConfig) -> Geometry:
-    place = Path(base_model.locate(config.base))
+    place, revision = base_model.named(config.base), config.base.revision
+    files = [weights.peek(place, revision, f"{part}/config.json") for part in ("unet", "vae")]
     try:
-        unet = json.loads((place / "unet" / "config.json").read_text(encoding="utf-8"))
-        vae = json.loads((place / "vae" / "config.json").read_text(encoding="utf-8"))
+        unet, vae = (json.loads(file or b"") for file in files)
         scale = 2 ** (len(vae["block_out_channels"]) - 1)
         return Geometry(unet["in_channels"], unet["sample_size"], unet["sample_size"] * scale, known=True)
-    except (FileNotFoundError, NotADirectoryError, KeyError, ValueError):
+    except (KeyError, ValueError):
         return Geometry(channels=4, latent=64, picture=512, known=False)
 
 
