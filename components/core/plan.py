@@ -20,7 +20,7 @@ from components.core.contracts import (
     Shard,
     TrainingRequest,
 )
-from components.core.layout import BASE, CHAMPION, RunLayout, policy_name
+from components.core.layout import BASE, CHAMPION, RunLayout, iteration_number, policy_name
 from components.core.seeds import evaluation_seed, iteration_seed
 
 HISTORY_ITERATIONS = 64
@@ -130,13 +130,28 @@ def evaluation_requests(
 
 def scorers(config: RunConfig) -> tuple[RewardConfig, ...]:
     """Everything that scores an evaluation's pictures: reward, judges, probes. `text_masked` masks for the reward."""
-    probes = (
-        probe.model_copy(update={"options": {"reward": config.reward.model_dump(mode="json"), **probe.options}})
-        if probe.name == TEXT_MASKED
-        else probe
-        for probe in config.evaluation.probes
+    return (
+        config.reward,
+        *config.evaluation.judges,
+        *(_for_reward(config, probe) for probe in config.evaluation.probes),
     )
-    return (config.reward, *config.evaluation.judges, *probes)
+
+
+def rescoring_requests(
+    config: RunConfig, run: RunLayout, reward: RewardConfig, scorer: str, group: str
+) -> dict[str, ScoringRequest]:
+    """Score the stored pictures of a group, an iteration's or an evaluation's, with another scorer."""
+    if (k := iteration_number(group)) is not None:
+        samplings = [run.sampling(k, s) for s in range(config.prompts.shards)]
+    else:
+        samplings = [run.evaluation_sampling(group, s) for s in range(config.evaluation.shards)]
+        samplings += [run.deployed_sampling(group)] if config.evaluation.deployed_seeds else []
+    return {
+        f"scoring-{n:02d}": ScoringRequest(
+            out=run.rescored_scoring(scorer, group, n), sampling=sampling, scorers=(_for_reward(config, reward),)
+        )
+        for n, sampling in enumerate(samplings)
+    }
 
 
 def registration_request(config: RunConfig, run: RunLayout, k: int, *, evaluated: bool) -> RegistrationRequest:
@@ -169,6 +184,12 @@ def is_listed(train: str) -> bool:
     (True, False)
     """
     return all(c.isalnum() or c in "-_" for c in train)
+
+
+def _for_reward(config: RunConfig, scorer: RewardConfig) -> RewardConfig:
+    if scorer.name != TEXT_MASKED:
+        return scorer
+    return scorer.model_copy(update={"options": {"reward": config.reward.model_dump(mode="json"), **scorer.options}})
 
 
 def _others(config: RunConfig, champion: str | None) -> list[tuple[str, str | None]]:

@@ -176,10 +176,10 @@ def _registrations(read: RunContents) -> Iterator[str]:
 
 
 def _scorers(read: RunContents) -> Iterator[str]:
-    """A scorer is the same from the first picture to the last."""
+    """A scorer is the same from the first picture to the last. Pictures that were scored again are another matter."""
     first: dict[str, tuple[str, str]] = {}
     for path, result in sorted(read.results.items()):
-        if isinstance(result, ScoringResult):
+        if isinstance(result, ScoringResult) and not path.startswith("rescored/"):
             for name, identity in result.scorer_ids.items():
                 known, where = first.setdefault(name, (identity, path))
                 if known != identity:

@@ -16,7 +16,8 @@ ITERATION_DAG = "ddpo_iteration"
 RETRAIN_DAG = "ddpo_retrain"
 PROMOTE_DAG = "ddpo_promote"
 CLEANUP_DAG = "ddpo_cleanup"
-DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG, CLEANUP_DAG)
+RESCORE_DAG = "ddpo_rescore"
+DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG, CLEANUP_DAG, RESCORE_DAG)
 
 OWN_STORE_VARIABLE = "DDPO_AIRFLOW_STORE"
 """URI of the store that this Airflow serves; where it is not set, DDPO_STORE is."""
@@ -45,3 +46,8 @@ def iteration_run_id(run: RunLayout, k: int) -> str:
 def promotion_run_id(run: RunLayout, policy: int) -> str:
     """Name of the DAG run that would promote a policy."""
     return f"{campaign_name(run)}-promote-{policy:04d}"
+
+
+def rescoring_run_id(run: RunLayout, scorer: str, what: str) -> str:
+    """Name of the DAG run that scores a run's stored pictures again."""
+    return f"{campaign_name(run)}-rescore-{what}-{scorer}"

@@ -39,12 +39,12 @@ REPORTED = "report"
 """The task that the last iteration has done just before the promotion."""
 
 
-def refuse_beside_scheduler(places: Deployment) -> None:
+def refuse_beside_scheduler(places: Deployment, dag_id: str = RETRAIN_DAG) -> None:
     """Raise Conflict while Airflow's services are up here. Before a run is opened: it would be in a schedule's way."""
     if (running := services.any_up(places)) is not None:
         raise Conflict(
             f"Airflow's services are up at {running.urls['Airflow']}, and its scheduler would run the same tasks",
-            hint="trigger ddpo_retrain there, or `ddpo down` first",
+            hint=f"trigger {dag_id} there, or `ddpo down` first",
         )
 
 
@@ -58,6 +58,20 @@ def drive(run: RunLayout, places: Deployment) -> None:
         state = campaign.load(run)
         with Display(output.terminal, state.iterations) as display:
             _Driver(run, places, output, display).drive()
+
+
+def drive_once(run: RunLayout, places: Deployment, dag_id: str, run_id: str, conf: dict[str, Any], total: int) -> None:
+    """Run one DAG run of an open run here: not its loop. `total` is how many tasks of a shard it will have.
+
+    Raises as `drive` does.
+    """
+    refuse_beside_scheduler(places, dag_id)
+    with (
+        locks.alone(run, places),
+        Diverted(log_path(run, places)) as output,
+        Display(output.terminal, total) as display,
+    ):
+        _Driver(run, places, output, display).once(dag_id, run_id, conf)
 
 
 def log_path(run: RunLayout, places: Deployment) -> Path:
@@ -89,6 +103,11 @@ class _Driver:
                 self._dag_run(ITERATION_DAG, iteration_run_id(self.run, k), {"iteration": k})
                 self.display.update(campaign.load(self.run))
             self._promote()
+
+    def once(self, dag_id: str, run_id: str, conf: dict[str, Any]) -> None:
+        """One DAG run."""
+        with self.dag_runs.listening(self.listener):
+            self._dag_run(dag_id, run_id, conf)
 
     def _baseline(self) -> None:
         # The store decides: Airflow may remember a run of this name in another store, or in one that is gone.

@@ -103,3 +103,32 @@ CLEANUP_FORM = {
     ),
     "dry": Param(False, type="boolean", title="Dry run", description="Say what would go, and remove nothing."),
 }
+
+RESCORE_FORM = {
+    "run": Param(
+        type="string", minLength=1, title="Run", description="Id of a run of this store, or the URI of a run elsewhere."
+    ),
+    "reward": Param(
+        type="string",
+        minLength=1,
+        title="Reward",
+        description="A reward or judge: a name that the scoring image knows, or package.module:Class.",
+    ),
+    "options": Param(
+        None, type=["null", "object"], title="Options", description='As JSON, such as {"quality": 80}. Empty: its own.'
+    ),
+    "what": Param(
+        "evaluation",
+        type="string",
+        enum=["evaluation", "training", "all"],
+        title="Pictures",
+        description="Those of the evaluations (the same noise for every policy), of the iterations, or both.",
+    ),
+    "every": Param(
+        1,
+        type="integer",
+        minimum=1,
+        title="Every",
+        description="Of the iterations only each n-th, and the last.",
+    ),
+}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.core import campaign, store
+from components.core import campaign, rescoring, store
 from components.core.campaign import Campaign
+from components.core.config import RewardConfig
 from components.core.contracts import Request, Result
 from components.core.layout import RunLayout, policy_name
 from components.core.plan import (
@@ -17,6 +18,7 @@ from components.core.plan import (
     evaluation_requests,
     iteration_requests,
     registration_request,
+    rescoring_requests,
 )
 
 
@@ -74,6 +76,13 @@ def plan_registration(state: Campaign, k: int) -> Plan:
     evaluated = store.find(state.run.report(k)) is not None
     request = registration_request(state.config, state.run, k, evaluated=evaluated)
     return _commit(state.run.registration_plan(k), {"registration": request})
+
+
+def plan_rescoring(state: Campaign, scorer: RewardConfig, group: str) -> Plan:
+    """Requests to score one group of stored pictures again."""
+    name = rescoring.scorer_name(scorer)
+    requests = rescoring_requests(state.config, state.run, scorer, name, group)
+    return _commit(state.run.rescored_plan(name, group), {**requests})
 
 
 def _commit(prefix: str, requests: dict[str, Request]) -> Plan:

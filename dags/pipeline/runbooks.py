@@ -122,3 +122,26 @@ It runs as DDPO_CLEANUP_SCHEDULE says, such as `@daily`; without that, by hand. 
 | `sweep` | 75: the store is away. Clear it when it is back, or let the next one do it |
 | `sweep` (green, with a warning) | a run of another release, or a corrupt one, was left as it is |
 {EXIT_CODES}"""
+
+RESCORE_RUNBOOK = f"""
+## Stored pictures, scored again
+
+`plan` → [`scoring`] a shard → `table` → `track`
+
+Scores the pictures that a run has kept with another reward or judge. Nothing of the run changes: the rewards lie below
+`RUN/rescored/`, and no training, evaluation or gate reads them. Once more does no work: what is scored is committed,
+and only what was drawn since is new. `table` writes means and the rank correlation with the run's own reward into its
+log and into the store; `track` draws them in MLflow as `rescored/<scorer>/<split>_mean`.
+
+`ddpo rescore RUN --reward NAME` does the same without a server. To reach a large run's iterations, give `every`.
+
+| red task | look at |
+|---|---|
+| `plan` | 64: more shards than one DAG run may map; 66: no such run in this store |
+| `plan` (green, with a warning) | names the shards that are not drawn yet: their iteration or evaluation is left out |
+| `shards.scoring` | 64: no such reward, or not its options: trigger again with the right name |
+| `shards.scoring` | 65, 66: a picture or a whole shard is gone or corrupt; the line names it |
+| `shards.scoring` | 75: the scorer's service, or more than a twentieth of its rewards are missing |
+| `table` | 66: the run's own rewards of a shard are gone |
+| `track` (skipped, not red) | MLflow was away; `ddpo track RUN` replays it |
+{EXIT_CODES}"""

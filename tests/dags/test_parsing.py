@@ -56,6 +56,7 @@ EDGES = {
     "ddpo_retrain": RETRAIN_EDGES,
     "ddpo_promote": PROMOTE_EDGES,
     "ddpo_cleanup": {"sweep": []},
+    "ddpo_rescore": {"plan": [], "shards.scoring": ["plan"], "table": ["shards.scoring"], "track": ["table"]},
 }
 
 

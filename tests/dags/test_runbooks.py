@@ -12,7 +12,7 @@ from dags.pipeline.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "runbooks").glob("*.md"))
-DOCS = [runbooks.ITERATION_RUNBOOK, runbooks.RETRAIN_RUNBOOK, runbooks.PROMOTE_RUNBOOK, runbooks.CLEANUP_RUNBOOK]
+DOCS = [text for name, text in vars(runbooks).items() if name.endswith("_RUNBOOK")]
 TEXTS = [*DOCS, *(page.read_text(encoding="utf-8") for page in PAGES)]
 COMMANDS = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
 

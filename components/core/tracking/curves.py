@@ -8,6 +8,7 @@ sections by name: the names are chosen so that what decides comes first.
     evaluation/<split>/    gain, mean, difference, <judge>_mean, gain_vs_champion, gain_deployed (eta 0), ...
     guard/                 level (0 pass, 1 warn, 2 fail), and each signal, such as judge_loss.<judge>
     kl/                    to_base, to_base_evaluated                    nats along the path
+    rescored/<scorer>/     <split>_mean, <split>_rank_correlation        pictures that were scored again, `ddpo rescore`
     reward/                mean, std, queries                            of an iteration's own pictures
     samples/               trained, dropped, missing
     update/                ratio_max_deviation, clip_fraction, ...       health of the update
@@ -26,6 +27,7 @@ from datetime import datetime
 
 from components.core import guard
 from components.core.contracts import EvaluationResult, Manifest, ScorerComparison
+from components.core.rescoring import RescoredResult
 from components.core.tracking.facts import EvaluationFacts, IterationFacts
 
 LEVELS = ("pass", "warn", "fail")
@@ -74,6 +76,17 @@ def evaluation_points(facts: EvaluationFacts) -> list[Point]:
 def queries_point(policy: int, samples_per_iteration: int, at: datetime) -> Point:
     """Pictures scored for training until policy k was there."""
     return Point("reward/queries", float(policy * samples_per_iteration), policy, at)
+
+
+def rescored_points(table: RescoredResult, at: datetime) -> list[Point]:
+    """Points of every policy that another scorer has seen. `at` is the run's opening: a later table repeats them."""
+    points = []
+    for row in table.rows:
+        split = _clean(row.split) + ("" if row.sampler == "trained" else f"_{row.sampler}")
+        values = {"mean": row.mean, "rank_correlation": row.rank_correlation}
+        keys = {f"rescored/{_clean(table.scorer)}/{split}_{name}": x for name, x in values.items() if x is not None}
+        points += _points(keys, row.policy, at) if row.policy is not None else []
+    return points
 
 
 def training_key(name: str) -> str:

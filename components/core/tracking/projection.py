@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.core import campaign, store
+from components.core import campaign, rescoring, store
 from components.core.campaign import Campaign, Decision
 from components.core.contracts import Manifest
 from components.core.layout import RunLayout, policy_name
 from components.core.tracking import labels
 from components.core.tracking.connection import connect, experiment_of, shown
-from components.core.tracking.curves import Point, evaluation_points, iteration_points, queries_point
+from components.core.tracking.curves import Point, evaluation_points, iteration_points, queries_point, rescored_points
 from components.core.tracking.facts import EvaluationFacts, IterationFacts, read_evaluation, read_iteration
 from components.core.tracking.runs import is_deleted, the_run
 
@@ -160,6 +160,8 @@ class Projection:
             points += [*iteration_points(facts), queries_point(facts.result.iteration + 1, samples, facts.committed_at)]
         for evaluation in evaluations:
             points += evaluation_points(evaluation)
+        for table in rescoring.tables(self.state.run).values():  # no tag remembers them: the same point twice is one
+            points += rescored_points(table, self.opened_at)
         return points
 
     def _iteration(self, facts: IterationFacts) -> None:
