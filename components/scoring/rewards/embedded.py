@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from components.core import base_model
+from components.core import base_model, weights
 from components.core.errors import MissingInput
 
 SCORERS = base_model.TINY.parent / "scorers"
@@ -24,4 +24,4 @@ def directory(name: str) -> Path:
 def identity(path: Path, *libraries: str) -> dict[str, JsonValue]:
     """Digest of the weights, and versions of what computes with them (a CPU and a GPU build are one version)."""
     versions: dict[str, JsonValue] = {library: version(library).partition("+")[0] for library in libraries}
-    return {"weights": f"sha256:{base_model.directory_digest(str(path))}", **versions}
+    return {"weights": f"sha256:{weights.directory_digest(str(path))}", **versions}
