@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 import uvicorn
+from pydantic import JsonValue
 
 from components.core.config import RewardConfig
 from components.core.errors import BadRequest, StepError
@@ -48,12 +49,7 @@ def server(parsed: argparse.Namespace) -> uvicorn.Config:
     token = os.environ.get(TOKEN_VARIABLE) or None
     if token is None and not is_loopback(parsed.host):
         raise BadRequest(f"{parsed.host} is reached from elsewhere: set {TOKEN_VARIABLE}", hint="or use 127.0.0.1")
-    try:
-        options = json.loads(parsed.options)
-        reward = RewardConfig(name=parsed.reward, options=options)
-    except ValueError as error:  # JSON's, or pydantic's
-        raise BadRequest(f"--options {parsed.options!r:.100} is no JSON object: {error}") from None
-    (scorer,) = load_scorers([reward])
+    (scorer,) = load_scorers([RewardConfig(name=parsed.reward, options=_object(parsed.options))])
     limits = Limits(pictures=parsed.max_pictures, megabytes=parsed.max_megabytes)
     return uvicorn.Config(
         make_app(scorer, token=token, limits=limits),
@@ -65,6 +61,16 @@ def server(parsed: argparse.Namespace) -> uvicorn.Config:
         server_header=False,
         log_level="info",
     )
+
+
+def _object(text: str) -> dict[str, JsonValue]:
+    try:
+        options = json.loads(text)
+    except ValueError:
+        options = None
+    if not isinstance(options, dict):
+        raise BadRequest(f"--options {text!r:.100} is no JSON object")
+    return options
 
 
 def is_loopback(host: str) -> bool:
