@@ -30,6 +30,8 @@ class Listing:
     """The commit."""
     licence: str | None
     """As the model card says; None where it says nothing."""
+    origin: str
+    """The hub's address."""
     sha256: dict[str, str | None]
     """Path -> the hub's own digest, which it has for large files."""
 
@@ -40,7 +42,7 @@ def listing(model: str, revision: str | None = None) -> Listing | None:
     Raises MissingInput where it has no such model or does not show it to this user, Unavailable where it is busy.
     """
     try:
-        from huggingface_hub import HfApi
+        from huggingface_hub import HfApi, constants
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
     except ImportError:
         return None
@@ -63,7 +65,13 @@ def listing(model: str, revision: str | None = None) -> Listing | None:
             return None
         raise
     files = {item.rfilename: item.lfs.sha256 if item.lfs else None for item in info.siblings or ()}
-    return Listing(model, info.sha or "", licence_of(info.card_data.to_dict() if info.card_data else {}), files)
+    return Listing(
+        model=model,
+        revision=info.sha or "",
+        licence=licence_of(info.card_data.to_dict() if info.card_data else {}),
+        origin=constants.ENDPOINT,
+        sha256=files,
+    )
 
 
 def download(found: Listing, paths: Sequence[str]) -> Path:
@@ -109,6 +117,16 @@ def licence_of(card: dict[str, Any]) -> str | None:
         name = ", ".join(map(str, name))
     link = card.get("license_link")
     return (f"{name} ({link})" if link else str(name)) if name else None
+
+
+def licence_in(directory: Path) -> str | None:
+    """The licence that a directory's model card names; None without a card."""
+    try:
+        from huggingface_hub import metadata_load
+    except ImportError:
+        return None
+    card = directory / "README.md"
+    return licence_of(metadata_load(card) or {}) if card.is_file() else None
 
 
 def _no_connection(error: BaseException) -> bool:

@@ -6,6 +6,7 @@ of 5 GB an object is never met. Each piece has its sha256 in the commit, each fi
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from components.core import layout, store
 from components.core.config import Contract
 from components.core.contracts import Manifest, Request, Result
-from components.core.errors import BadData, Conflict, MissingInput
+from components.core.errors import BadData, MissingInput
 
 PIECE_BYTES = 64 * 2**20
 """Size of a piece; a smaller file is one object under its own name."""
@@ -94,14 +95,10 @@ def write(
     expected: Mapping[str, str | None] | None = None,
     progress: Progress = lambda count: None,
 ) -> Manifest:
-    """Commit files of a directory as a mirror. What is mirrored already is not read.
+    """Commit files of a directory as a mirror.
 
-    `expected` holds the sha256 that the origin gives for a path. Raises BadData where a file is not that, Conflict
-    where another mirror of this commit lacks one of the paths.
+    `expected` holds the sha256 that the origin gives for a path. Raises BadData where a file is not that.
     """
-    if (existing := store.find(request.out)) is not None:
-        _require_complete(existing, paths)
-        return store.answer_to(request, existing)
     with store.Attempt(request.out, step="mirror") as attempt, ThreadPoolExecutor(AT_ONCE) as pool:
         files = []
         for path in paths:
@@ -110,6 +107,14 @@ def write(
                 raise BadData(f"{path} has sha256 {file.sha256}, and {origin} says {sha256}", hint="fetch it again")
             files.append(file)
         return attempt.commit(request, MirrorResult(licence=licence, origin=origin, files=tuple(files)))
+
+
+def require_file(mirror: store.Committed, pattern: str) -> None:
+    """Raise MissingInput where a mirror was made without a file: a commit never changes."""
+    if not any(fnmatch.fnmatchcase(file.path, pattern) for file in result_of(mirror).files):
+        raise MissingInput(
+            f"{mirror.prefix} holds no {pattern}", hint="delete the prefix, and mirror again with --include for it"
+        )
 
 
 def copy(mirror: store.Committed, into: Path, *, progress: Progress = lambda count: None) -> None:
@@ -164,20 +169,3 @@ def _read(file: BinaryIO) -> Iterator[bytes]:
 def _groups(names: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     for start in range(0, len(names), AT_ONCE):
         yield names[start : start + AT_ONCE]
-
-
-def _require_complete(existing: store.Committed, paths: list[str]) -> None:
-    held = {file.path for file in result_of(existing).files}
-    if lacking := sorted(set(paths) - held):
-        raise Conflict(
-            f"{existing.prefix} is mirrored without {lacking[0]}, and a commit never changes",
-            hint="delete the prefix, and mirror again with everything that is needed",
-        )
-
-
-def require_file(mirror: store.Committed, path: str) -> None:
-    """Raise MissingInput where a mirror was made without a file."""
-    if path not in {file.path for file in result_of(mirror).files}:
-        raise MissingInput(
-            f"{mirror.prefix} holds no {path}", hint=f"delete the prefix, and mirror again with --include {path}"
-        )

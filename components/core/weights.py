@@ -136,8 +136,7 @@ def _local(path: Path, model: str, holds: str | None) -> Path:
         raise MissingInput(f"no directory at {model}", hint="a model is a directory, or a hub id like owner/name")
     if holds is not None and not (path / holds).is_file():
         raise MissingInput(f"{path} holds no {holds}", hint="is it the directory of this kind of model?")
-    if (path / mirrors.SUMS).is_file():
-        _require_right(path)
+    require_right(path)
     return path
 
 
@@ -156,7 +155,7 @@ def _mirrored(model: str, revision: str | None, holds: str | None) -> Path | Non
         if mirror is None:
             return None
         if holds is not None:
-            mirrors.require_file(mirror, holds)
+            mirrors.require_file(mirror, glob.escape(holds))
         _copy(mirror, place / revision)
     return _local(place / revision, model, holds)
 
@@ -183,8 +182,13 @@ def _copy(mirror: store.Committed, target: Path) -> None:
 
 
 @cache
-def _require_right(path: Path) -> None:
-    """Check every file of a directory that a library could load against its SHA256SUMS."""
+def require_right(path: Path) -> None:
+    """Check every file of a directory that a library could load against its SHA256SUMS, where it has one.
+
+    Raises BadData naming a file that is not as listed, not listed, or gone.
+    """
+    if not (path / mirrors.SUMS).is_file():
+        return
     sums = read_sums(path / mirrors.SUMS)
     there = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.suffix in LOADED}
     if unknown := sorted(there - set(sums)):

@@ -5,7 +5,24 @@ A room a subject, in the order in which `ddpo --help` lists them.
 
 from __future__ import annotations
 
-from dags.pipeline import cli_runs, cli_looking, cli_rescore, cli_promotion, cli_cleanup, cli_services  # isort: skip
+from dags.pipeline import (  # isort: skip
+    cli_runs,
+    cli_looking,
+    cli_rescore,
+    cli_promotion,
+    cli_mirror,
+    cli_cleanup,
+    cli_services,
+)
 from dags.pipeline.cli_app import app
 
-__all__ = ["app", "cli_cleanup", "cli_looking", "cli_promotion", "cli_rescore", "cli_runs", "cli_services"]
+__all__ = [
+    "app",
+    "cli_cleanup",
+    "cli_looking",
+    "cli_mirror",
+    "cli_promotion",
+    "cli_rescore",
+    "cli_runs",
+    "cli_services",
+]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 from components.core.campaign import Campaign
 from dags.pipeline.progress import COLUMNS, WIDTHS, Row, rows
@@ -74,3 +85,34 @@ class Display:
         lines = rows(state, since=self._shown - 1 if self._shown else None)
         self._shown = len(state.trained) + 1
         return lines
+
+
+class Bytes:
+    """A bar of bytes that move, on a terminal's error stream; nothing elsewhere."""
+
+    def __init__(self, description: str) -> None:
+        self._description = description
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=not sys.stderr.isatty(),
+        )
+
+    def __enter__(self) -> Bytes:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def of(self, total: int) -> Callable[[int], None]:
+        """Begin, of so many bytes; what is answered is told how many more have moved."""
+        self._bar.start()
+        task = self._bar.add_task(self._description, total=total)
+        return lambda count: self._bar.advance(task, count)

@@ -1,0 +1,40 @@
+"""`ddpo` commands that bring a model to where the steps run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dags.pipeline.cli_app import app, places
+
+
+@app.command()
+def mirror(
+    model: Annotated[str, typer.Argument(metavar="MODEL@COMMIT", help="A hub id, and the commit to take.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="DIR", help="A directory that has the files. Default: the hub.")
+    ] = None,
+    licence: Annotated[
+        str | None, typer.Option("--licence", help="Under which licence it is. Default: what its model card says.")
+    ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="PATTERN", help="Also these files: pickles are taken by name only."),
+    ] = None,
+) -> None:
+    """Put a model's weights into the store, where steps without the hub find them. Again is fine, and does nothing.
+
+    \b
+    ddpo mirror CompVis/stable-diffusion-v1-4@133a221b8aa7292a167afc5127cb63fb5005638b
+    ddpo mirror me/animals --from ./animals --licence apache-2.0       its revision is then its content's sha256
+    """
+    from dags.pipeline import mirroring
+    from dags.pipeline.display import Bytes
+
+    with Bytes("to the store") as bar:
+        mirrored = mirroring.mirror(
+            places().store, model, directory=source, licence=licence, include=include or (), counter=bar.of
+        )
+    print(mirroring.said(mirrored))
