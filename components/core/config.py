@@ -117,8 +117,15 @@ class TrainingConfig(Contract):
     """Optimiser updates an iteration; the samples are split evenly among them."""
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     """AdamW's. 3e-4 suits LoRA on Stable Diffusion."""
+    inner_epochs: int = Field(default=1, ge=1)
+    """Passes over an iteration's samples, each in an order of its own, with `updates` optimiser updates each."""
+    timestep_fraction: float = Field(default=1.0, gt=0, le=1)
+    """Share of a sample's steps that a pass trains on, drawn for each sample anew; at least one step. Cost falls with
+    it, and the gradient becomes noisier."""
     clip_range: float = Field(default=1e-4, gt=0, lt=1)
     """PPO clip on the ratio. Goes with a log-prob that is a mean over the latent: scale by 16 384 / latent size."""
+    scale_clip: bool = False
+    """True: `clip_range` is meant for Stable Diffusion's 16 384 latent numbers, and is scaled to this latent."""
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the first moment."""
     adam_beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -131,6 +138,9 @@ class TrainingConfig(Contract):
     """The gradient is scaled down to this norm."""
     micro_batch: int = Field(default=64, ge=1)
     """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
+    gradient_checkpointing: bool = False
+    """True keeps no activations of the UNet's blocks and computes them again: a larger `micro_batch` fits into memory,
+    for about a third more work. The gradient is the same."""
     ratio_check_samples: int = Field(default=16, ge=1)
     """Samples whose ratio is checked at all steps before the first update; KL to the base is taken on them."""
     ratio_tolerance: float = Field(default=1e-5, gt=0)
@@ -145,8 +155,9 @@ class TrainingConfig(Contract):
 
     @model_validator(mode="after")
     def _score_function_is_on_policy(self) -> TrainingConfig:
-        if self.algorithm == "ddpo_sf" and self.updates != 1:
-            raise ValueError("ddpo_sf is on-policy: it takes exactly one update an iteration, so set updates = 1")
+        if self.algorithm == "ddpo_sf" and self.updates * self.inner_epochs != 1:
+            name = "updates" if self.updates != 1 else "inner_epochs"
+            raise ValueError(f"ddpo_sf is on-policy: it takes exactly one update an iteration, so set {name} = 1")
         return self
 
 
@@ -239,6 +250,9 @@ class PromotionConfig(Contract):
     """The lower end of the held-out gain against the base must lie above this, in base standard deviations."""
     min_gain_over_champion: float = Field(default=0.0)
     """The same against the champion. A negative value lets an equal policy in."""
+    audit: Literal["required", "warn", "off"] = "warn"
+    """What the reward's audit (`ddpo audit`) decides. `warn`: one that failed refuses; without one, or where it warns, a
+    person decides. `required`: without one, no iteration is begun and nothing is promoted. `off`: nobody looks."""
 
 
 class RunConfig(Contract):

@@ -74,7 +74,7 @@ def run_request(step: StepName, request: Request) -> Manifest:
 def main(step: StepName) -> None:
     """Be the command of a step: `python -m components.<step> --request <URI>`. Ends the process."""
     arguments = _parser(step).parse_args()
-    _log_to_stderr()
+    log_to_stderr()
     die_with_parent()
     signal.signal(signal.SIGTERM, _end)
     sys.exit(_exit_code(step, arguments.request))
@@ -84,18 +84,24 @@ def _exit_code(step: StepName, uri: str) -> int:
     """Run the request and say how it went: one line for what was foreseen, a traceback for what was not."""
     try:
         run_request(step, load_request(step, uri))
-    except StepError as error:
-        log.error("%s: %s: %s", step, type(error).__name__, error)
-        return error.exit_code
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     except Exception as error:
-        if service := _service_away(error):
-            log.error("%s: a service is away: %s: %s", step, type(service).__name__, _without_secrets(str(service)))
-            return Unavailable.exit_code
+        if (expected := foreseen(error)) is not None:
+            log.error("%s: %s: %s", step, type(expected).__name__, expected)
+            return expected.exit_code
         traceback.print_exc()
         return UNEXPECTED
     return 0
+
+
+def foreseen(error: Exception) -> StepError | None:
+    """The expected failure that an error is: itself, or a service that was away. None: nobody foresaw it."""
+    if isinstance(error, StepError):
+        return error
+    if service := _service_away(error):
+        return Unavailable(f"a service is away: {type(service).__name__}: {_without_secrets(str(service))}")
+    return None
 
 
 def _service_away(error: BaseException | None) -> BaseException | None:
@@ -132,13 +138,14 @@ def _end(number: int, frame: FrameType | None) -> None:
     os._exit(128 + number)
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr(*, quiet: bool = False) -> None:
+    """Log as a step does: its own story, and the warnings of others. `quiet`: only warnings."""
     formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("components").setLevel(logging.INFO)
+    logging.getLogger("components").setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 class _Parser(argparse.ArgumentParser):

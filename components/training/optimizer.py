@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import nn
+from torch import Tensor, nn
 
 from components.core.config import TrainingConfig
 from components.core.errors import BadData
@@ -27,19 +27,30 @@ def make_optimizer(parameters: dict[str, nn.Parameter], config: TrainingConfig) 
 
 def save_optimizer(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter]) -> bytes:
     """Step count and both moments of every parameter: `<moment>:<parameter name>`."""
-    tensors = {
-        f"{moment}:{name}": optimizer.state[parameters[name]][moment].detach().cpu().contiguous()
-        for name in sorted(parameters)
-        for moment in MOMENTS
-    }
-    return save_tensors(tensors)
+    return save_tensors(moments(optimizer, parameters))
 
 
 def load_optimizer(
     optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], data: bytes, *, source: str
 ) -> None:
     """Go on from stored moments. Raises BadData if they belong to other parameters."""
-    tensors = load_tensors(data)
+    set_moments(optimizer, parameters, load_tensors(data), source=source)
+
+
+def moments(optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+    """Step count and both moments by name, on the CPU. Empty before the first step."""
+    return {
+        f"{moment}:{name}": optimizer.state[parameters[name]][moment].detach().cpu().contiguous()
+        for name in sorted(parameters)
+        for moment in MOMENTS
+        if parameters[name] in optimizer.state
+    }
+
+
+def set_moments(
+    optimizer: torch.optim.AdamW, parameters: dict[str, nn.Parameter], tensors: dict[str, Tensor], *, source: str
+) -> None:
+    """Go on from these moments. Raises BadData if they belong to other parameters."""
     expected = {f"{moment}:{name}" for name in parameters for moment in MOMENTS}
     if set(tensors) != expected:
         raise BadData(f"{source} holds the moments of other parameters")

@@ -2,9 +2,10 @@
 
 Reads    the adapter and optimiser state of policy k, every shard of iteration k, reward rows of earlier iterations
 Writes   pytorch_lora_weights.safetensors, optimizer.safetensors: policy k+1; COMMITTED.json last
-Needs    a GPU for real models
+Needs    a GPU for real models; `training.processes` of them, to train faster
 
-Nothing else is state: a retried update starts from the same committed inputs and ends in the same policy.
+A retried update starts from the same committed inputs, or goes on from a checkpoint of the same request, and ends in
+the same policy.
 """
 
 from __future__ import annotations
@@ -14,40 +15,72 @@ import torch
 
 from components.core import store
 from components.core.contracts import TrainingRequest, TrainingResult
-from components.core.errors import BadData
+from components.core.errors import BadData, BadRequest
 from components.core.seeds import derive_seed
 from components.policy import adapter
 from components.policy.load import Policy, load_policy, policy_id
+from components.training import launch
 from components.training.advantage import advantages
 from components.training.experience import Experience, load_experience, load_history
 from components.training.optimizer import OPTIMIZER_FILE, load_optimizer, make_optimizer, save_optimizer
+from components.training.progress import Checkpoints
+from components.training.ranks import SOLO, Ranks, joined, under_torchrun
 from components.training.update import Evaluator, check_ratio, optimise, require_ratio_one
 
 
 def run(request: TrainingRequest, out: store.Attempt) -> TrainingResult:
-    """Turn one iteration's samples and rewards into the next policy."""
+    """Turn one iteration's samples and rewards into the next policy, in one process or in several."""
+    processes = request.training.processes
+    if processes > len(request.shards):
+        raise BadRequest(f"training.processes = {processes} exceeds the {len(request.shards)} shards of the iteration")
+    if under_torchrun():
+        with joined(processes) as ranks:
+            result, files = train(request, ranks)
+        if not ranks.leads:
+            raise SystemExit(0)  # rank 0 commits
+    elif processes > 1:
+        result, files = launch.on_this_machine(train, request)
+    else:
+        result, files = train(request, SOLO)
+    for name, data in files.items():
+        out.write(name, data)
+    return result
+
+
+def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[str, bytes]]:
+    """One rank's training. All ranks end with the same policy; rank 0 has its files."""
     policy = load_policy(request.policy)
-    experience = load_experience(request, policy.id)
+    experience = load_experience(request, policy.id, ranks)
     experience, advantage_N = _with_advantages(experience, request)
     parameters, optimizer = _prepare(policy, request)
+    checkpoints = Checkpoints(request, parameters, optimizer, ranks)
 
     evaluator = Evaluator(policy, experience, request.sampler)
-    checked = check_ratio(evaluator, request.training)
-    require_ratio_one(checked, request.training)
-    learned = optimise(evaluator, advantage_N, optimizer, request.training, seed=derive_seed("shuffle", request.seed))
+    progress = checkpoints.resume()
+    if not progress.checked:
+        progress.checked = check_ratio(evaluator, request.training, ranks)
+        require_ratio_one(progress.checked, request.training)
+    seed = derive_seed("shuffle", request.seed)
+    learned = optimise(
+        evaluator, advantage_N, optimizer, request.training, progress, checkpoints, seed=seed, ranks=ranks
+    )
 
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):
         raise BadData("the update left NaN or infinite weights in the adapter", hint="lower the learning rate")
-    out.write(adapter.ADAPTER_FILE, adapter.save_adapter(policy.unet))
-    out.write(OPTIMIZER_FILE, save_optimizer(optimizer, parameters))
-    return TrainingResult(
+    result = TrainingResult(
         policy_id=policy_id(request.policy.base, adapter.state_bytes(parameters)),
         parent_id=policy.id,
         iteration=request.iteration,
-        metrics={**_reward_metrics(experience, advantage_N), **checked, **learned},
+        metrics={**_reward_metrics(experience, advantage_N), **progress.checked, **learned},
         samples=len(experience),
         dropped=experience.dropped,
     )
+    ranks.require_one("policies", result.policy_id)
+    files = {
+        adapter.ADAPTER_FILE: adapter.save_adapter(policy.unet),
+        OPTIMIZER_FILE: save_optimizer(optimizer, parameters),
+    }
+    return result, files if ranks.leads else {}
 
 
 def _with_advantages(experience: Experience, request: TrainingRequest) -> tuple[Experience, torch.Tensor]:
@@ -61,6 +94,8 @@ def _prepare(policy: Policy, request: TrainingRequest) -> tuple[dict[str, torch.
     """The adapter's parameters and their optimiser, gone on from where the parent stopped."""
     if request.policy.adapter is None:
         adapter.add_adapter(policy.unet, request.training.lora, seed=derive_seed("adapter", request.seed))
+    if request.training.gradient_checkpointing:
+        policy.unet.enable_gradient_checkpointing()
     parameters = adapter.trainable(policy.unet)
     optimizer = make_optimizer(parameters, request.training)
     if request.policy.adapter is not None and not request.fresh_optimizer:

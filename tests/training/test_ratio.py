@@ -101,8 +101,8 @@ def another_noise_schedule(request, policy, experience):
 
 
 def rounded_after_the_log_prob(request, policy, experience):
-    rounded = experience.latents_NSCHW.half().float()
-    return policy, dataclasses.replace(experience, latents_NSCHW=rounded), request.sampler
+    rounded = experience.latents_MSCHW.half().float()
+    return policy, dataclasses.replace(experience, latents_MSCHW=rounded), request.sampler
 
 
 MISTAKES = [

@@ -9,7 +9,8 @@ from components.policy.adapter import trainable
 from components.policy.load import load_policy
 from components.training import loss
 from components.training.experience import load_experience
-from components.training.update import Evaluator, Pairs, accumulate
+from components.training.pairs import Pairs
+from components.training.update import Evaluator, accumulate
 from tests.training.iteration import small_run
 
 ADVANTAGE = torch.linspace(-2, 2, 16)
@@ -47,13 +48,13 @@ def one_pair_at_a_time(evaluator, config: TrainingConfig, samples: torch.Tensor)
     for sample in samples.tolist():
         prompt, empty = (evaluator.policy.embed([text]) for text in (experience.texts[sample], ""))
         for step in range(schedule.steps):
-            state, action = experience.latents_NSCHW[sample, [step]], experience.latents_NSCHW[sample, [step + 1]]
+            state, action = experience.latents_MSCHW[sample, [step]], experience.latents_MSCHW[sample, [step + 1]]
             t = schedule.timesteps_T[[step]]
             without, with_prompt = unet(state, t, empty).sample, unet(state, t, prompt).sample
             guided = without + evaluator.guidance * (with_prompt - without)
             mean = ddim.step_mean(schedule, torch.tensor([step]), state, guided)
             new = ddim.log_prob(action, mean, schedule.sigma_T[[step]])
-            old = experience.log_probs_NT[sample, [step]]
+            old = experience.log_probs_MT[sample, [step]]
             one = loss.importance_sampling_loss(new, old, ADVANTAGE[[sample]], config.clip_range)
             (one / pairs).backward()
     return torch.cat([p.grad.flatten() for p in parameters.values()])
