@@ -1,4 +1,7 @@
-"""The pictures of a shard, decoded once for all scorers and checked against what the sampler drew."""
+"""The pictures of a shard, decoded once for all scorers and checked against what the sampler drew.
+
+A batch is read and decoded while the scorers are busy with the one before.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 from PIL import Image, UnidentifiedImageError
 
@@ -21,10 +25,14 @@ Batch = tuple[list[SampleRow], list[Image.Image]]
 
 def read_pictures(shard: Committed, samples: list[SampleRow], size: int) -> Iterator[Batch]:
     """Batches of `size` rows with their pictures, in order. Raises BadData, naming the file that is not right."""
+    batches = [samples[start : start + size] for start in range(0, len(samples), size)]
     with ThreadPoolExecutor(READERS) as readers:
-        for start in range(0, len(samples), size):
-            rows = samples[start : start + size]
-            yield rows, list(readers.map(lambda row: read_picture(shard, row), rows))
+        coming: Iterator[Image.Image] = iter(())
+        for rows, following in pairwise([[], *batches, []]):
+            pictures = list(coming)  # waits for its own batch; map() below begins the next one at once
+            coming = readers.map(lambda row: read_picture(shard, row), following)
+            if rows:
+                yield rows, pictures
 
 
 def read_picture(shard: Committed, row: SampleRow) -> Image.Image:

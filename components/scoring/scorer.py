@@ -30,6 +30,7 @@ from components.core.errors import BadData, BadRequest, StepError
 from components.core.records import PromptRow, RewardRow, SampleRow
 from components.scoring.rewards.registry import BUILT_IN, find_reward, unlabelled
 from components.scoring.rewards.reward import Reward, Score
+from components.scoring.score_cache import ScoreCache
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +55,15 @@ class Scorer:
         """Equal ids mean equal scores for equal pictures."""
         return f"{self.name}@{hashlib.sha256(canonical_json(self.description)).hexdigest()[:16]}"
 
-    def rows(self, samples: list[SampleRow], pictures: list[Image.Image]) -> list[RewardRow]:
-        """One row a picture, in order."""
-        scores = self._score(samples, pictures)
+    def rows(
+        self, samples: list[SampleRow], pictures: list[Image.Image], cache: ScoreCache | None = None
+    ) -> list[RewardRow]:
+        """One row a picture, in order. What the cache knows is not scored again."""
+        if cache is None:
+            scores = self._score(samples, pictures)
+        else:
+            scores = self._complete(cache.find(self.id, samples, pictures), samples, pictures)
+            cache.keep(self.id, samples, pictures, scores)
         answered = zip(samples, pictures, scores, strict=True)
         self._batch.clear()
         self._batch.update({id(p): (weakref.ref(p), sample.sample_id, score) for sample, p, score in answered})
@@ -68,6 +75,12 @@ class Scorer:
         A picture for which a row was just made is not scored again: the probe gets the very same score.
         """
         known = [self._known(prompt, picture) for prompt, picture in zip(prompts, pictures, strict=True)]
+        return self._complete(known, prompts, pictures)
+
+    def _complete(
+        self, known: Sequence[Score | None], prompts: Sequence[PromptRow], pictures: Sequence[Image.Image]
+    ) -> list[Score]:
+        """Score the pictures whose score is not known."""
         new = [i for i, score in enumerate(known) if score is None]
         fresh = iter(self._score([prompts[i] for i in new], [pictures[i] for i in new]) if new else [])
         return [score or next(fresh) for score in known]

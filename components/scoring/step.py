@@ -2,7 +2,8 @@
 
 Reads    samples.jsonl and pictures/*.png of a committed shard; never its trajectories
 Writes   rewards.jsonl, one row for each picture and scorer; scorers.json, who they are; COMMITTED.json last
-Needs    what its scorers need: the JPEG rewards nothing, the embedded captioner and judge a CPU
+Needs    what its scorers need: the JPEG rewards nothing, the embedded captioner and judge a CPU; DDPO_SCORE_CACHE, if
+         set, is a directory with scores that were had before
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from components.core import store
 from components.core.contracts import ScoringRequest, ScoringResult, canonical_json
 from components.core.errors import BadRequest, Unavailable
 from components.core.records import RewardRow, SampleRow, dump_rows, too_many_missing
+from components.scoring import score_cache
 from components.scoring.pictures import read_pictures
 from components.scoring.scorer import load_scorers
 
@@ -25,6 +27,7 @@ def run(request: ScoringRequest, out: store.Attempt) -> ScoringResult:
     if not request.scorers:
         raise BadRequest("no scorer is asked for")
     scorers = load_scorers(request.scorers)
+    cache = score_cache.from_environment()
     shard = store.open_committed(request.sampling)
     samples = shard.rows("samples.jsonl", SampleRow)
 
@@ -32,7 +35,7 @@ def run(request: ScoringRequest, out: store.Attempt) -> ScoringResult:
     with tqdm(total=len(samples) * len(scorers), desc="scoring", unit="picture", disable=None) as progress:
         for batch, pictures in read_pictures(shard, samples, BATCH):
             for scorer in scorers:
-                rows[scorer.name] += scorer.rows(batch, pictures)
+                rows[scorer.name] += scorer.rows(batch, pictures, cache)
                 progress.update(len(batch))
 
     missing = refuse_if_away(rows[scorers[0].name])
