@@ -65,7 +65,7 @@ class Resources(Contract):
     memory: str = Field(default="2Gi", pattern=QUANTITY)
     """Memory limit; beyond it the step is killed (exit code 137) and tried again."""
     gpus: int = Field(default=0, ge=0)
-    """GPUs."""
+    """GPUs. Only training uses several: as many as the largest `training.processes` of a run."""
     minutes: int = Field(default=240, ge=1)
     """Time limit of one attempt; a step that hangs is killed and tried again."""
     scratch: str = Field(default="10Gi", pattern=QUANTITY)
@@ -139,7 +139,7 @@ class Pools(Contract):
     """Slots of Airflow's pools."""
 
     gpu: int = Field(default=1, ge=1)
-    """Sampling and training at once: one slot a GPU."""
+    """Sampling and training at once: one slot a GPU. A training takes as many slots as GPUs."""
     scoring: int = Field(default=2, ge=1)
     """Scorers at once."""
 
@@ -180,12 +180,17 @@ class Environment(Contract):
             raise ValueError("holds a user or a password: give it in the scheduler's environment")
         return uri
 
-    @field_validator("resources")
-    @classmethod
-    def _one_training_process(cls, resources: dict[StepName, Resources]) -> dict[StepName, Resources]:
-        if (training := resources.get(StepName.TRAINING)) is not None and training.gpus > 1:
-            raise ValueError(f"training.gpus = {training.gpus}: training is one process on one GPU; write 1")
-        return resources
+    @model_validator(mode="after")
+    def _steps_fit_into_their_pool(self) -> Environment:
+        for step, resources in self.resources.items():
+            if resources.gpus > self.pools.gpu:
+                raise ValueError(
+                    f"resources.{step}.gpus = {resources.gpus} exceeds pools.gpu = {self.pools.gpu}: it takes a slot a "
+                    "GPU, and would wait for ever"
+                )
+            if resources.gpus > 1 and step != StepName.TRAINING:
+                raise ValueError(f"resources.{step}.gpus = {resources.gpus}: only training uses several; write 1")
+        return self
 
     @model_validator(mode="after")
     def _containers_have_images(self) -> Environment:
@@ -201,6 +206,15 @@ class Environment(Contract):
     def resources_of(self, step: StepName) -> Resources:
         """What a step may take."""
         return self.resources.get(step, Resources())
+
+    def require_gpus_for(self, processes: int) -> None:
+        """Raise BadRequest where a training of so many processes would find fewer GPUs in its container."""
+        gpus = self.resources_of(StepName.TRAINING).gpus
+        if 0 < gpus < processes:
+            raise BadRequest(
+                f"training.processes = {processes}, and this deployment gives training {gpus} GPU{'s' * (gpus > 1)}",
+                hint=f"a process needs a GPU of its own: fork with fewer, or set resources.training.gpus = {processes}",
+            )
 
     def variables_of(self, step: StepName) -> dict[str, str]:
         """Environment of a step, without its secrets: the same in every profile, but for the image it runs in."""

@@ -20,6 +20,7 @@ from components.core.plan import (
     registration_request,
     rescoring_requests,
 )
+from dags.pipeline import environment
 
 
 class PlanRequest(Request):
@@ -55,8 +56,9 @@ class Plan:
 
 
 def plan_iteration(run: RunLayout, k: int) -> Plan:
-    """Requests of iteration k."""
+    """Requests of iteration k. Raises BadRequest where this deployment cannot train as the config asks."""
     state = campaign.load(run)
+    environment.current().require_gpus_for(state.config.training.processes)
     return _commit(run.plan(k), iteration_requests(state.config, run, k, rate=state.rate))
 
 

@@ -69,6 +69,7 @@ def step_task(step: StepName, request: Any, *, task_id: str | None = None) -> Ba
         step=step,
         request=request,
         pool=spec.pool,
+        pool_slots=max(1, DEPLOYMENT.resources_of(step).gpus) if spec.pool == GPU_POOL else 1,
         retries=spec.retries,
         retry_delay=RETRY_DELAY,
         retry_exponential_backoff=2,

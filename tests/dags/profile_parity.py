@@ -14,7 +14,7 @@ def task(operator: Any) -> dict[str, Any]:
     return {
         "upstream": sorted(operator.upstream_task_ids),
         "downstream": sorted(operator.downstream_task_ids),
-        "pool": operator.pool,
+        "pool": (operator.pool, operator.pool_slots),
         "retries": operator.retries,
         "delay": operator.retry_delay.total_seconds(),
         "backoff": operator.retry_exponential_backoff,

@@ -65,7 +65,8 @@ WRONG = [
     ("[pools]\ngpu = 0", "pools.gpu = 0"),
     ('[resources.sampling]\nmemory = "24GB"', "resources.sampling.memory = '24GB'"),
     ("[resources.smapling]\ncpus = 1", "resources.smapling"),
-    ("[resources.training]\ngpus = 2", "training.gpus = 2: training is one process on one GPU; write 1"),
+    ("[resources.training]\ngpus = 2", r"resources.training.gpus = 2 exceeds pools.gpu = 1"),
+    ("[pools]\ngpu = 2\n[resources.sampling]\ngpus = 2", r"resources.sampling.gpus = 2: only training uses several"),
     ('[variables]\nAWS_SECRET_ACCESS_KEY = "x"', "AWS_SECRET_ACCESS_KEY looks like a secret"),
     ('[variables]\nPROXY = "http://me:pw@proxy"', "PROXY looks like a secret"),
     ('tracking_uri = "http://me:pw@mlflow"', "tracking_uri: holds a user or a password"),
@@ -102,6 +103,16 @@ def test_only_registration_hears_of_mlflow() -> None:
     assert set(deployment.variables_of(StepName.REGISTRATION)) == {
         *("DDPO_STORE", "MLFLOW_TRACKING_URI", "AWS_DEFAULT_REGION", "MLFLOW_X")
     }
+
+
+def test_a_process_without_a_gpu_of_its_own_is_refused() -> None:
+    """4 processes on 4 or 8 GPUs; without any GPU they share the CPU; on 2 they would meet."""
+    for gpus in (0, 4, 8):
+        deployment = {"pools": {"gpu": 8}, "resources": {"training": {"gpus": gpus}}}
+        Environment.model_validate(deployment).require_gpus_for(4)
+    few = Environment.model_validate({"pools": {"gpu": 8}, "resources": {"training": {"gpus": 2}}})
+    with pytest.raises(BadRequest, match=r"training.processes = 4, and this deployment gives training 2 GPUs \("):
+        few.require_gpus_for(4)
 
 
 def test_memory_is_counted_as_kubernetes_counts() -> None:

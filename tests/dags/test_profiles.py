@@ -23,6 +23,10 @@ diffusion = "d{DIGEST}"
 scoring = "s{DIGEST}"
 [variables]
 AWS_ENDPOINT_URL = "http://rgw:8000"
+[pools]
+gpu = 4
+[resources.training]
+gpus = 2
 """
 
 pytest.importorskip("airflow.providers.docker", reason="the extra `containers` is not installed")
@@ -61,6 +65,12 @@ def test_ids_edges_retries_pools_and_commands_are_equal(parsed: dict[str, Any], 
     local, docker, kubernetes = (parsed[profile][what] for profile in PROFILES)
     assert local
     assert local == docker == kubernetes
+
+
+def test_a_training_on_two_gpus_takes_two_slots(parsed: dict[str, Any]) -> None:
+    pools = {name: task["pool"] for name, task in parsed["docker"]["dags"]["ddpo_iteration"].items()}
+    assert pools["training"] == ["gpu", 2]
+    assert (pools["shards.sampling"], pools["shards.scoring"]) == (["gpu", 1], ["scoring", 1])
 
 
 def test_a_steps_environment_is_equal_but_for_its_image(parsed: dict[str, Any]) -> None:
