@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dags.pipeline.cli_app import app, places
+from dags.pipeline.cli_app import app, own_process, places
 
 
 @app.command()
@@ -26,3 +26,17 @@ def down() -> None:
     from dags.pipeline import services
 
     services.down(places())
+
+
+@app.command("serve-reward")
+def serve_reward(
+    reward: Annotated[str, typer.Argument(help="A registered reward, or package.module:Class.")],
+    options: Annotated[str, typer.Option("--options", metavar="JSON", help="Its options, as in a config.")] = "{}",
+    host: Annotated[
+        str, typer.Option("--host", help="Any address but loopback wants DDPO_REWARD_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="0 takes a free one.")] = 8700,
+) -> None:
+    """Serve a reward over HTTP, for runs whose reward is `remote`: docs/reward-server.md."""
+    arguments = [f"--reward={reward}", f"--options={options}", f"--host={host}", f"--port={port}"]
+    raise typer.Exit(own_process("components.scoring.server", arguments))
