@@ -10,10 +10,13 @@ from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from typer.testing import CliRunner
 
 from components.scoring.server.__main__ import main
+from dags.pipeline.cli import app
 
 ROOT = Path(__file__).parents[3]
+NO_TOKEN = {"DDPO_REWARD_TOKEN": ""}
 
 
 def test_the_command_listens_once_the_reward_is_loaded_and_ends_by_sigterm() -> None:
@@ -51,3 +54,9 @@ def test_what_is_wrong_is_one_line_and_its_code(
     line = capsys.readouterr().err
     assert said in line
     assert line.count("\n") == 1
+
+
+def test_the_command_line_serves_the_same_way(capfd: pytest.CaptureFixture[str]) -> None:
+    result = CliRunner().invoke(app, ["serve-reward", "jpeg_compressibility", "--host=0.0.0.0"], env=NO_TOKEN)
+    assert result.exit_code == 64
+    assert capfd.readouterr().err.startswith("reward server: 0.0.0.0 is reached from elsewhere: set DDPO_REWARD_TOKEN")
