@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.core import guard
+from components.core.audit import Audited
 from components.core.campaign import Campaign
 from components.core.config import Contract
 from components.core.contracts import EvaluationResult, ScorerComparison
@@ -39,8 +40,10 @@ class Gates(Contract):
         return next((gate.reason for gate in self.gates if not gate.passed), "")
 
 
-def judge(state: Campaign, policy: int, champion: Promotion | None) -> Gates:
-    """Hold policy k of a run against every gate. `champion` is the model's, now."""
+def judge(state: Campaign, policy: int, champion: Promotion | None, audited: Audited | None = None) -> Gates:
+    """Hold policy k of a run against every gate. `champion` is the model's, now; `audited` what is known of the reward,
+    None where the config asks for no audit.
+    """
     report = next((r for r in state.reports if r.policy == policy), None)
     if policy < 1 or report is None:
         missing = Gate(
@@ -54,8 +57,10 @@ def judge(state: Campaign, policy: int, champion: Promotion | None) -> Gates:
         _gain(state, report),
         *_over_champion(state, report),
         *_deployed(state, report),
+        *_audit(state, audited),
     )
-    return Gates(policy=policy, policy_id=report.policy_id, gates=gates, needs_person=_needs_person(state, report))
+    person = _needs_person(state, report, audited)
+    return Gates(policy=policy, policy_id=report.policy_id, gates=gates, needs_person=person)
 
 
 def _same_champion(state: Campaign, report: EvaluationResult, champion: Promotion | None) -> Gate:
@@ -123,6 +128,14 @@ def _deployed(state: Campaign, report: EvaluationResult) -> tuple[Gate, ...]:
     return (Gate(name="deployed sampler", passed=found.gain.mean > state.config.promotion.min_gain, reason=said),)
 
 
+def _audit(state: Campaign, audited: Audited | None) -> tuple[Gate, ...]:
+    """A reward that failed its audit pays for the wrong thing, whatever the other gates say."""
+    if audited is None:
+        return ()
+    passed = audited.level in ("pass", "warn") or (audited.level is None and state.config.promotion.audit != "required")
+    return (Gate(name="audit", passed=passed, reason=audited.said),)
+
+
 def _above(found: ScorerComparison | None, least: float, *, name: str, over: str) -> Gate:
     if found is None:
         return Gate(name=name, passed=False, reason=f"no {HELD_OUT} comparison with {over}")
@@ -130,10 +143,14 @@ def _above(found: ScorerComparison | None, least: float, *, name: str, over: str
     return Gate(name=name, passed=found.gain.low > least, reason=said)
 
 
-def _needs_person(state: Campaign, report: EvaluationResult) -> str | None:
+def _needs_person(state: Campaign, report: EvaluationResult, audited: Audited | None) -> str | None:
     if state.config.promotion.approval == "person":
         return "the config asks for a person"
-    return guard.blind(report) or ("the guard warns" if guard.raw_level(report) == "warn" else None)
+    if (unwatched := guard.blind(report)) or guard.raw_level(report) == "warn":
+        return unwatched or "the guard warns"
+    if audited is None or audited.level == "pass":
+        return None
+    return "the reward's audit warns" if audited.level else "the reward is not audited"
 
 
 def _shown(c: ScorerComparison) -> str:

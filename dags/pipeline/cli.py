@@ -8,6 +8,7 @@ from __future__ import annotations
 from dags.pipeline import (  # isort: skip
     cli_runs,
     cli_looking,
+    cli_audit,
     cli_rescore,
     cli_promotion,
     cli_mirror,
@@ -18,6 +19,7 @@ from dags.pipeline.cli_app import app
 
 __all__ = [
     "app",
+    "cli_audit",
     "cli_cleanup",
     "cli_looking",
     "cli_mirror",

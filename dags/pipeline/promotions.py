@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from components.core import campaign, gates, promotion, store
+from components.core import audit, campaign, gates, promotion, store
 from components.core.campaign import Campaign
 from components.core.contracts import RegistrationResult
 from components.core.errors import BadRequest, Conflict, MissingInput
@@ -63,7 +63,8 @@ def judge(run: RunLayout, policy: int | None = None) -> Judgement:
     log = promotion.read_log(run.store, state.config.registration.model)
     stack = promotion.standing(log)
     champion = stack[-1] if stack else None
-    judged = gates.judge(state, number, champion) if number or policy is not None else _none_fit(state)
+    known = number or policy is not None
+    judged = gates.judge(state, number, champion, audit.audited(state)) if known else _none_fit(state)
     return Judgement(state, number, judged, champion, len(log))
 
 

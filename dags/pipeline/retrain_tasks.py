@@ -8,9 +8,10 @@ from typing import Any
 from airflow.sdk import TriggerRule, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from components.core import campaign, deployment, opening, promotion, retraining, store
+from components.core import audit, campaign, deployment, opening, promotion, retraining, store
 from components.core.campaign import Campaign
 from components.core.config import RunConfig
+from components.core.errors import BadRequest
 from components.core.layout import RunLayout
 from dags.pipeline import plans, presets
 from dags.pipeline.dag_names import iteration_run_id
@@ -41,6 +42,7 @@ def begin(run: str, ti: Any) -> str:
         log.info("%s: %s", decision.action, decision.reason)
         if decision.next_iteration is None:
             return "wait_for_the_end"
+        _require_audit(state)
         ti.xcom_push(key="conf", value={"run": run, "iteration": decision.next_iteration})
         ti.xcom_push(key="run_id", value=iteration_run_id(state.run, decision.next_iteration))
         return "trigger_first"
@@ -94,3 +96,14 @@ def _require_news(store_uri: str, preset: str, config: RunConfig, *, force: bool
     log.info("why this run: %s", reasons.said)
     if reasons.previous is not None and not reasons.changed and not force:
         raise AirflowSkipException(f"{reasons.said}: the same training again would teach nothing; `force` runs it")
+
+
+def _require_audit(state: Campaign) -> None:
+    """Where the config requires an audit, spend nothing on a reward without one. The run's start is scored by now."""
+    if state.config.promotion.audit != "required":
+        return
+    found = audit.audited(state)
+    if found is None or found.level in (None, "fail"):
+        said = found.said if found else "no audit"
+        raise BadRequest(f"the config requires an audit: {said}", hint="then clear this task; docs/runbooks/audits.md")
+    log.info("%s", found.said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.core import gates
+from components.core.audit import Audited
 from components.core.campaign import Campaign
 from components.core.config import RunConfig
 from components.core.contracts import EvaluationResult, Interval, ScorerComparison, Signal, StartRequest
@@ -194,6 +195,25 @@ def test_who_has_the_last_word():
     }
     assert {why: gates.judge(s, 10, None).needs_person for why, s in asks.items()} == {why: why for why in asks}
     assert gates.judge(asks["the guard warns"], 10, None).passed
+
+
+@pytest.mark.parametrize(
+    ("knob", "level", "passed", "person"),
+    [
+        ("warn", "pass", True, None),
+        ("warn", "warn", True, "the reward's audit warns"),
+        ("warn", None, True, "the reward is not audited"),
+        ("warn", "fail", False, "the reward's audit warns"),
+        ("required", None, False, "the reward is not audited"),
+        ("required", "warn", True, "the reward's audit warns"),
+    ],
+)
+def test_a_reward_is_audited_or_a_person_knows(knob, level, passed, person):
+    """A failed audit refuses; a missing one refuses only where the config requires it."""
+    config = {"promotion": {"approval": "automatic", "audit": knob}}
+    judged = gates.judge(state(report(), **config), 10, None, Audited(level=level, said="what the audit said"))
+    assert (judged.passed, judged.needs_person) == (passed, person)
+    assert judged.refused == ("" if passed else "what the audit said")
 
 
 @pytest.mark.parametrize("policy", [0, 5])

@@ -70,7 +70,8 @@ def render(evidence: Evidence, others: Sequence[Evidence] = ()) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {name: getattr(vocabulary, name) for name in ("bracketed", "signed", "plain", "first_up")}
-    style = Markup((package / "page.css").read_text(encoding="utf-8"))  # ours, and a style sheet holds no HTML
+    sheets = (resources.files("components.core") / "page.css", package / "page.css")
+    style = Markup("".join(sheet.read_text(encoding="utf-8") for sheet in sheets))  # ours, and it holds no HTML
     values = _run_values(evidence) | _guard_values(evidence) | _figure_values(evidence, others)
     return environment.get_template("page.html.jinja").render(style=style, **values)
 
