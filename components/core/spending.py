@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from components.core import store
@@ -43,11 +42,22 @@ def queries_of_policy(training: str | None) -> int:
 
 
 def gpu_seconds(run: RunLayout, config: RunConfig, trained: int) -> float:
-    """Seconds of the sampling and training of `trained` iterations, a shard that is not there counts 0."""
-    prefixes: Iterable[str] = (
-        prefix
+    """Seconds of the sampling and training of `trained` iterations, a shard that is not there counts 0.
+
+    A training in several processes holds as many GPUs as long as it runs.
+    """
+    prefixes: list[tuple[str, int]] = [
+        (prefix, gpus)
         for k in range(trained)
-        for prefix in (run.training(k), *(run.sampling(k, s) for s in range(config.prompts.shards)))
-    )
+        for prefix, gpus in (
+            (run.training(k), config.training.processes),
+            *((run.sampling(k, s), 1) for s in range(config.prompts.shards)),
+        )
+    ]
     with ThreadPoolExecutor(READERS) as readers:
-        return sum(c.manifest.cost.seconds for c in readers.map(store.find, prefixes) if c is not None)
+        found = readers.map(store.find, (prefix for prefix, _ in prefixes))
+        return sum(
+            gpus * committed.manifest.cost.seconds
+            for committed, (_, gpus) in zip(found, prefixes, strict=True)
+            if committed is not None
+        )

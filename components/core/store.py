@@ -308,10 +308,10 @@ def _check_path(path: str) -> None:
 
 
 def _peak_memory_mb() -> float:
-    """Peak resident memory of this process so far; 0 where the platform does not say."""
+    """Peak resident memory so far of this process, or of the largest that it started and waited for; 0: not known."""
     if sys.platform == "win32":
         return 0.0
     import resource
 
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return round(peak / (1024**2 if sys.platform == "darwin" else 1024), 1)  # macOS counts bytes, Linux KiB

@@ -4,13 +4,14 @@ import pytest
 import torch
 
 from components.core.config import TrainingConfig
+from components.core.errors import BadRequest
 from components.policy import ddim
 from components.policy.adapter import trainable
 from components.policy.load import load_policy
 from components.training import loss
 from components.training.experience import load_experience
 from components.training.pairs import Pairs
-from components.training.update import Evaluator, accumulate
+from components.training.update import Evaluator, accumulate, clip_range
 from tests.training.iteration import small_run
 
 ADVANTAGE = torch.linspace(-2, 2, 16)
@@ -89,3 +90,53 @@ def test_without_advantage_there_is_no_gradient(evaluator):
         parameter.grad = None
     accumulate(evaluator, Pairs.of(torch.arange(4), evaluator.schedule.steps), torch.zeros(16), config)
     assert all(float(p.grad.abs().max()) == 0 for p in parameters.values())
+
+
+def test_recomputed_activations_give_the_same_gradient_from_less_memory(evaluator):
+    """Gradient checkpointing: what a backward pass keeps falls below half, and the gradient stays."""
+    config, samples = TrainingConfig(micro_batch=64, clip_range=0.1), torch.arange(8)
+
+    def kept() -> tuple[torch.Tensor, int]:
+        sizes = {}
+
+        def pack(tensor: torch.Tensor) -> torch.Tensor:
+            sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            evaluator.mean(evaluator.policy.unet, Pairs.of(samples, evaluator.schedule.steps))
+        return gradient(evaluator, config, samples), sum(sizes.values())
+
+    plain, much = kept()
+    evaluator.policy.unet.enable_gradient_checkpointing()
+    again, little = kept()
+    evaluator.policy.unet.disable_gradient_checkpointing()
+    assert relative(again, plain) <= 1e-6
+    assert little < much / 2
+
+
+def test_a_clip_range_is_scaled_to_the_latent():
+    """1e-4 on 16 384 numbers is the trust region of 2.133e-3 on 768, and of itself on 16 384."""
+    scaled = TrainingConfig(clip_range=1e-4, scale_clip=True)
+    assert clip_range(scaled, 768) == pytest.approx(16_384e-4 / 768)
+    assert clip_range(scaled, 16_384) == 1e-4
+    assert clip_range(TrainingConfig(clip_range=1e-4), 768) == 1e-4
+    with pytest.raises(BadRequest, match=r"training.clip_range scaled to 768 latent numbers is 2.13"):
+        clip_range(TrainingConfig(clip_range=0.1, scale_clip=True), 768)
+
+
+def test_what_is_scaled_is_what_clips(evaluator):
+    """With the ratio off by a little, the share outside the clip is that of the range times 16 384 / latent."""
+    numbers = evaluator.experience.latents_MSCHW[0, 0].numel()
+    pairs = Pairs.of(torch.arange(16), evaluator.schedule.steps)
+    evaluator.experience.log_probs_MT.add_(1e-3)
+    try:
+        by_hand, scaled = (
+            accumulate(evaluator, pairs, ADVANTAGE, TrainingConfig(micro_batch=80, clip_range=clip, scale_clip=scale))
+            for clip, scale in ((0.002, False), (0.002 * numbers / 16_384, True))
+        )
+        tight = accumulate(evaluator, pairs, ADVANTAGE, TrainingConfig(micro_batch=80, clip_range=0.0005))
+    finally:
+        evaluator.experience.log_probs_MT.sub_(1e-3)
+    assert (by_hand["clip_fraction"], scaled["clip_fraction"], tight["clip_fraction"]) == (0, 0, 1)
+    assert by_hand["loss"] == scaled["loss"]
