@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Everything on this machine, as containers: `make up PROFILE=docker`. Says what is missing, starts the rest, and waits.
 #
-#   ./up.sh          start, or start again after a change         ./up.sh down     end it; volumes stay
+#   ./up.sh          start, or start again after a change         ./up.sh down     end it; volumes stay, but with --volumes
 #
 # The first time it writes .env (with random secrets) and environment.toml, names what only you can know, and ends.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 ENGINE=${ENGINE:-docker}
-SETTINGS=${DDPO_COMPOSE_SETTINGS:-.env}
+SETTINGS=${DDPO_COMPOSE_SETTINGS:-$PWD/.env}
 
 refuse() {
 	echo "error: $1" >&2
@@ -26,7 +26,7 @@ fi
 compose+=(--env-file "$SETTINGS")
 
 if [[ ${1:-up} = down ]]; then
-	"${compose[@]}" down
+	"${compose[@]}" down "${@:2}"
 	exit
 fi
 
@@ -34,16 +34,16 @@ fi
 ./make-secrets.sh "$SETTINGS"
 setting() { sed -n "s|^$1=||p" "$SETTINGS"; }
 environment=$(setting DDPO_ENVIRONMENT_FILE)
-environment=${environment:-environment.toml}
+environment=${environment:-$PWD/environment.toml}
 if [[ ! -f $environment ]]; then
 	cp ../environments/docker.toml "$environment"
 	echo "$environment: made of ../environments/docker.toml: fill in the store and the images of the steps"
 fi
 # AWS needs no endpoint; all else that is empty has no default.
 empty=$(sed -nE 's/^([A-Z][A-Z0-9_]*)=$/\1/p' "$SETTINGS" | grep -vx AWS_ENDPOINT_URL | paste -sd ' ' || true)
-[[ -z $empty ]] || refuse "infra/compose/$SETTINGS: fill in $empty"
+[[ -z $empty ]] || refuse "$SETTINGS: fill in $empty"
 if grep -qE 'registry\.example\.org|example-ddpo-store' "$environment"; then
-	refuse "infra/compose/$environment still names the example's store or images"
+	refuse "$environment still names the example's store or images"
 fi
 
 "${compose[@]}" config --quiet
@@ -62,5 +62,5 @@ for service in scheduler dag-processor triggerer; do
 	[[ $health = healthy ]] || refuse "$service is $health: docker-compose logs $service"
 done
 port() { setting "$1" | grep . || echo "$2"; }
-echo "Airflow  http://localhost:$(port AIRFLOW_PORT 8080)/    admin, AIRFLOW_ADMIN_PASSWORD in infra/compose/$SETTINGS"
+echo "Airflow  http://localhost:$(port AIRFLOW_PORT 8080)/    admin, AIRFLOW_ADMIN_PASSWORD in $SETTINGS"
 echo "MLflow   http://localhost:$(port MLFLOW_PORT 5000)/    admin, MLFLOW_ADMIN_PASSWORD"

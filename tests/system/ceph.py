@@ -79,6 +79,8 @@ class Ceph:
 
     home: Path
     port: int
+    host: str = "127.0.0.1"
+    """Address that the gateway listens on."""
     access_key: str = field(default_factory=lambda: secrets.token_hex(10))
     secret_key: str = field(default_factory=lambda: secrets.token_hex(20))
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class Ceph:
     @property
     def endpoint(self) -> str:
         """What AWS_ENDPOINT_URL must say."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -112,7 +114,7 @@ class Ceph:
 
     def start_gateway(self) -> None:
         """Start radosgw, until it answers."""
-        self._daemon("radosgw", "-n", "client.rgw", "--rgw-frontends", f"beast endpoint=127.0.0.1:{self.port}")
+        self._daemon("radosgw", "-n", "client.rgw", "--rgw-frontends", f"beast endpoint={self.host}:{self.port}")
         _until(self._answers, f"the gateway on port {self.port}", self.processes["radosgw"])
 
     def stop_gateway(self) -> None:
@@ -150,7 +152,7 @@ class Ceph:
         self.processes.clear()
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=5)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status == 200
@@ -180,10 +182,10 @@ def missing() -> list[str]:
 
 
 @contextmanager
-def serving() -> Iterator[Ceph]:
+def serving(host: str = "127.0.0.1") -> Iterator[Ceph]:
     """A gateway while this is open. Raises RuntimeError with Ceph's own words where a part does not start."""
     with tempfile.TemporaryDirectory(prefix="ceph-", ignore_cleanup_errors=True) as directory:
-        ceph = Ceph(Path(directory), free_port())
+        ceph = Ceph(Path(directory), free_port(), host)
         try:
             ceph.start()
             yield ceph

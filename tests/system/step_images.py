@@ -28,6 +28,12 @@ def not_run(reason: str) -> NoReturn:
     pytest.skip(message)
 
 
+def image_tag() -> str:
+    """The tag that is tested: TAG's, else the commit's first 12 digits, as `make images` names them."""
+    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
+    return os.environ.get(TAG) or commit[:12]
+
+
 def step_images() -> dict[str, str]:
     """Image set -> a name that the engine has."""
     docker = pytest.importorskip("docker", reason="the extra `containers` is not installed")
@@ -36,8 +42,7 @@ def step_images() -> dict[str, str]:
         engine.ping()
     except Exception as error:
         not_run(f"no container engine at DOCKER_HOST = {os.environ.get('DOCKER_HOST', '(unset)')}: {error}")
-    commit = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=ROOT, text=True).strip()
-    tag = os.environ.get(TAG) or commit[:12]
+    tag = image_tag()
     names = {kind: tag.format(kind) if "{}" in tag else f"ddpo-{kind}:{tag}" for kind in SETS}
     for name in names.values():
         if not engine.images.list(name):
