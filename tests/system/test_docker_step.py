@@ -36,6 +36,7 @@ def environment_file(images: dict[str, str], tmp_path: Path, monkeypatch: pytest
         '[resources.prompts]\ncpus = 0.5\nmemory = "64Mi"\n'
     )
     monkeypatch.setenv("DDPO_ENVIRONMENT", str(file))
+    monkeypatch.setenv("DDPO_STORE", f"file://{tmp_path}")  # it is in a container's name
     monkeypatch.setenv("A_SECRET_KEY", "hunter2hunter2")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "for-registration")
     return file
@@ -149,7 +150,7 @@ def test_a_retry_ends_what_the_attempt_before_left_running(step: Callable[..., A
         "from components.core.contracts import StepName\n"
         "from dags.pipeline.docker_profile import DockerStepOperator\n"
         "operator = DockerStepOperator(task_id='prompts', step=StepName.PROMPTS, request='x')\n"
-        "operator.run_instead(['python', '-c', 'import time; time.sleep(600)'])\n"
+        "operator.run_instead(['python', '-c', 'import time; time.sleep(100)'])\n"
         f"given = context(run_id='cats-it-0000'); given['ti'].run_id = {context()['ti'].run_id!r}\n"
         "operator.execute(given)\n"
     )
@@ -167,7 +168,7 @@ def test_a_retry_ends_what_the_attempt_before_left_running(step: Callable[..., A
 def test_airflow_can_end_it(step: Callable[..., Any]) -> None:
     from airflow.sdk.exceptions import AirflowException
 
-    operator = step("import time; time.sleep(600)")
+    operator = step("import time; time.sleep(100)")
 
     def kill() -> None:
         until(lambda: [c["State"] for c in left(operator)] == ["running"], "it to run")
