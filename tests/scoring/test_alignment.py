@@ -11,14 +11,16 @@ from PIL import Image
 from pydantic import JsonValue
 
 from components.core.config import RewardConfig
-from components.core.errors import BadRequest
+from components.core.errors import BadRequest, MissingInput
 from components.core.records import PromptRow
 from components.policy.tiny.animals import ANIMALS, gallery
 from components.policy.tiny.judge import Judge as TinyClip
 from components.policy.tiny.pixels import from_pictures
 from components.prompts.wording import compose
-from components.scoring.rewards import captioners, embedded
+from components.scoring.rewards import embedded
 from components.scoring.rewards.alignment import Alignment, AlignmentOptions
+from components.scoring.rewards.captioners.load import CAPTIONERS
+from components.scoring.rewards.captioners.tiny import TinyCaptioner
 from components.scoring.rewards.judge import JudgeOptions, TinyClassifier, ZeroShotJudge
 from components.scoring.rewards.reward import Score
 from components.scoring.rewards.text_similarity import TextSimilarity
@@ -132,29 +134,31 @@ def test_long_and_empty_texts_break_nothing(similarity: TextSimilarity) -> None:
 class Taciturn:
     """Says nothing at first; the second time it answers about the first picture that it is shown again."""
 
+    answers_any_question = True
+
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.asked: list[tuple[int, bool]] = []
 
     def identity(self) -> dict[str, JsonValue]:
         return {"mood": "taciturn"}
 
-    def answer(self, pictures: list[Image.Image], question: str) -> list[str]:
-        self.asked.append(len(pictures))
+    def answer(self, pictures: list[Image.Image], questions: list[str], *, again: bool = False) -> list[str]:
+        self.asked.append((len(pictures), again))
         return ["a dog", "", " \n"] if len(self.asked) == 1 else ["a cat", ""]
 
 
 def test_who_says_nothing_is_asked_once_more_and_then_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     taciturn = Taciturn()
-    monkeypatch.setitem(captioners.CAPTIONERS, "taciturn", lambda: taciturn)
+    monkeypatch.setitem(CAPTIONERS, "taciturn", lambda: taciturn)
     alignment = Alignment(AlignmentOptions(captioner="taciturn", form="text"))
     first, second, third = alignment.score([flat()] * 3, [prompt("dog"), prompt("cat"), prompt("cat")])
-    assert taciturn.asked == [3, 2]
+    assert taciturn.asked == [(3, False), (2, True)]
     assert (first.parts["caption"], second.parts["caption"]) == ("a dog", "a cat")
     assert (third.reward, third.error) == (None, "the captioner said nothing, twice")
 
 
 def test_a_captioner_without_probabilities_needs_the_text_form(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(captioners.CAPTIONERS, "taciturn", Taciturn)
+    monkeypatch.setitem(CAPTIONERS, "taciturn", Taciturn)
     with pytest.raises(BadRequest, match='taciturn gives no probabilities \\(set form = "text"\\)'):
         Alignment(AlignmentOptions(captioner="taciturn"))
 
@@ -162,15 +166,15 @@ def test_a_captioner_without_probabilities_needs_the_text_form(monkeypatch: pyte
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("alignment", {"captioner": "llava"}, r"no captioner named 'llava' \(there is tiny\)"),
+        ("alignment", {"captioner": "llava"}, r"no captioner named 'llava' \(there is tiny, or a table"),
         ("alignment", {"form": "text", "reference": "a picture"}, r"has no \{prompt\}"),
-        ("alignment", {"form": "text", "text_encoder": "no/where"}, "no text encoder at no/where"),
+        ("alignment", {"form": "text", "text_encoder": "./no/where"}, "no directory at ./no/where"),
         ("alignment", {"forms": "text"}, "forms: unknown key"),
         ("judge", {"model": "clip"}, r"no judge named 'clip' \(there is tiny\)"),
     ],
 )
 def test_a_wrong_option_is_named(name: str, options: dict[str, JsonValue], message: str) -> None:
-    with pytest.raises(BadRequest, match=message):
+    with pytest.raises((BadRequest, MissingInput), match=message):
         load_scorers([RewardConfig(name=name, options=options)])
 
 
@@ -229,8 +233,8 @@ def test_no_picture_goes_twice_through_a_tower(drawn: Drawn) -> None:
     probability_NA, _ = classifier.see(pictures)
     assert of_judge == [48]
     assert probability_NA == pytest.approx(expected, abs=1e-6)
-    captioner = captioners.TinyCaptioner()
+    captioner = TinyCaptioner()
     of_captioner = passes(captioner._network.animal_head)
-    captions, _, _ = captioner.recognise(pictures, "what?")
+    captions, _, _ = captioner.recognise(pictures)
     assert of_captioner == [48]
     assert captions == captioner._network.caption(pictures)

@@ -11,12 +11,14 @@ from __future__ import annotations
 from typing import Literal
 
 from PIL import Image
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from components.core.config import Contract
 from components.core.errors import BadRequest
 from components.core.records import PromptRow
-from components.scoring.rewards.captioners import Captioner, Recogniser, load_captioner
+from components.scoring.rewards.captioners.captioner import Captioner, Recogniser, Unanswered, ask
+from components.scoring.rewards.captioners.load import load_captioner
+from components.scoring.rewards.captioners.options import CaptionerOptions
 from components.scoring.rewards.reward import Score
 from components.scoring.rewards.text_similarity import TextSimilarity
 
@@ -24,8 +26,8 @@ from components.scoring.rewards.text_similarity import TextSimilarity
 class AlignmentOptions(Contract):
     """How a caption becomes a number."""
 
-    captioner: str = "tiny"
-    """`tiny`: the embedded captioner."""
+    captioner: CaptionerOptions = "tiny"
+    """`tiny`: the embedded captioner. Else a table with `kind = "transformers"` or `kind = "http"`."""
     form: Literal["product", "text"] = "product"
     """`product` needs a captioner that gives probabilities, and prompts that name an animal it knows."""
     question: str = "Answer concisely: what is going on in this image?"
@@ -35,7 +37,11 @@ class AlignmentOptions(Contract):
     reference: str = "The image contains {prompt}"
     """What the caption is compared with (text): the paper's sentence, or plain `{prompt}`."""
     text_encoder: str = "tiny"
-    """BERTScore's model (text): `tiny`, or a directory in transformers' layout."""
+    """BERTScore's model (text): `tiny`, a hub id (the paper's: microsoft/deberta-xlarge-mnli), or a directory."""
+    text_encoder_revision: str | None = None
+    """Commit of the hub id. Without one it is not pinned."""
+    text_encoder_layer: int | None = Field(default=None, ge=1)
+    """Layer whose vectors are compared. None: as bert-score prescribes for the hub id (40 of 48), else the last."""
 
 
 class Alignment:
@@ -44,6 +50,8 @@ class Alignment:
     Options = AlignmentOptions
 
     def __init__(self, options: AlignmentOptions) -> None:
+        if options.form == "product" and not isinstance(options.captioner, str):  # before its gigabytes are loaded
+            raise BadRequest(f"{options.captioner.model} gives no probabilities", hint='set form = "text"')
         captioner = load_captioner(options.captioner)
         self._form = _Text(captioner, options) if options.form == "text" else _Product(captioner, options)
 
@@ -62,13 +70,12 @@ class _Product:
             raise BadRequest(f"the captioner {options.captioner} gives no probabilities", hint='set form = "text"')
         self._captioner: Captioner = captioner
         self._recogniser: Recogniser = captioner
-        self._question = options.question
 
     def identity(self) -> dict[str, JsonValue]:
         return {"version": 1, "captioner": self._captioner.identity()}
 
     def score(self, pictures: list[Image.Image], prompts: list[PromptRow]) -> list[Score]:
-        captions, animal_NA, activity_NB = self._recogniser.recognise(pictures, self._question)
+        captions, animal_NA, activity_NB = self._recogniser.recognise(pictures)
         scores = []
         for caption, prompt, p_animals, p_activities in zip(captions, prompts, animal_NA, activity_NB, strict=True):
             activity = prompt.activity or self._recogniser.no_activity
@@ -88,27 +95,30 @@ class _Text:
         if "{prompt}" not in options.reference:
             raise BadRequest(f"reference = {options.reference!r} has no {{prompt}} to put the prompt in")
         self._captioner, self._options = captioner, options
-        self._similarity = TextSimilarity(options.text_encoder)
+        self._similarity = TextSimilarity(
+            options.text_encoder, options.text_encoder_revision, options.text_encoder_layer
+        )
 
     def identity(self) -> dict[str, JsonValue]:
         return {"version": 1, "captioner": self._captioner.identity(), "text_encoder": self._similarity.identity()}
 
     def score(self, pictures: list[Image.Image], prompts: list[PromptRow]) -> list[Score]:
-        captions = self._captions(pictures)
-        told = [i for i, caption in enumerate(captions) if caption]
-        references = [self._options.reference.replace("{prompt}", prompts[i].text) for i in told]
-        similarities = self._similarity.compare([captions[i] for i in told], references)
-        scores = [Score.missing("the captioner said nothing, twice", caption="")] * len(pictures)
-        for i, similarity in zip(told, similarities, strict=True):
-            scores[i] = Score(similarity[self._options.measure], {"caption": captions[i], **similarity})
-        return scores
+        captions = ask(self._captioner, pictures, [self._options.question] * len(pictures))
+        told = [
+            (caption, self._reference(row))
+            for caption, row in zip(captions, prompts, strict=True)
+            if isinstance(caption, str)
+        ]
+        similarities = iter(self._similarity.compare([said for said, _ in told], [meant for _, meant in told]))
+        return [
+            Score.missing(caption.reason)
+            if isinstance(caption, Unanswered)
+            else self._scored(caption, next(similarities))
+            for caption in captions
+        ]
 
-    def _captions(self, pictures: list[Image.Image]) -> list[str]:
-        """One caption a picture; who said nothing is asked once more."""
-        captions = [answer.strip() for answer in self._captioner.answer(pictures, self._options.question)]
-        silent = [i for i, caption in enumerate(captions) if not caption]
-        if silent:
-            again = self._captioner.answer([pictures[i] for i in silent], self._options.question)
-            for i, caption in zip(silent, again, strict=True):
-                captions[i] = caption.strip()
-        return captions
+    def _reference(self, prompt: PromptRow) -> str:
+        return self._options.reference.replace("{prompt}", prompt.text)
+
+    def _scored(self, caption: str, similarity: dict[str, float]) -> Score:
+        return Score(similarity[self._options.measure], {"caption": caption, **similarity})

@@ -5,45 +5,98 @@ Recall asks how much of the reference the caption says, precision how much of th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import JsonValue
+from transformers import AutoModel, AutoTokenizer
 
-from components.core.errors import BadRequest
+from components.core import weights
+from components.core.errors import BadRequest, MissingInput
 from components.scoring.rewards import embedded
+from components.scoring.rewards.pretrained import library_versions, load_model
+
+LIBRARIES = ("torch", "transformers", "bert-score")
 
 
 class TextSimilarity:
-    """bert-score on a text encoder: `tiny` is the embedded one, anything else a directory in transformers' layout."""
+    """bert-score on a text encoder.
 
-    def __init__(self, encoder: str) -> None:
-        from bert_score import BERTScorer  # drags in matplotlib and pandas: only who compares texts waits for them
-        from transformers import AutoConfig
+    encoder   `tiny` is the embedded one; else a hub id, or a directory in transformers' layout
+    layer     whose vectors are compared, from 1. None: as bert-score prescribes for the hub id, else the last
+    """
 
-        self._path = embedded.directory("text_encoder") if encoder == "tiny" else Path(encoder).expanduser()
-        if not (self._path / "config.json").is_file():
-            raise BadRequest(f"no text encoder at {self._path}", hint="`tiny`, or a directory in transformers' layout")
-        layers = AutoConfig.from_pretrained(self._path).num_hidden_layers
-        device = "cpu" if encoder == "tiny" else None  # None: a GPU where there is one
-        self._scorer = BERTScorer(model_type=str(self._path), num_layers=layers, nthreads=0, device=device)
-        _mend(self._scorer)
+    def __init__(self, encoder: str, revision: str | None = None, layer: int | None = None) -> None:
+        self._encoder, self._revision = encoder, revision
+        path = embedded.directory("text_encoder") if encoder == "tiny" else weights.directory(encoder, revision)
+        model = load_model(AutoModel, path)
+        self._model = model.cpu() if encoder == "tiny" else model  # so small that a CPU is faster
+        self.layer = _cut(model, layer or prescribed_layer(encoder), encoder)
+        self._tokenizer = _mended(_tokenizer(path), model)
 
     def identity(self) -> dict[str, JsonValue]:
-        """Weights and library versions."""
-        return embedded.identity(self._path, "torch", "transformers", "bert-score")
+        """Weights, layer and library versions."""
+        if self._encoder == "tiny":
+            who = embedded.identity(embedded.directory("text_encoder"), *LIBRARIES)
+        else:
+            who = {"weights": weights.identify(self._encoder, self._revision), **library_versions(*LIBRARIES)}
+        return {**who, "layer": self.layer}
 
     def compare(self, captions: list[str], references: list[str]) -> list[dict[str, float]]:
         """Precision, recall and F1 of each caption against its reference, in [-1, 1], not rescaled."""
+        from bert_score.utils import bert_cos_score_idf
+
         if not captions:
             return []
-        columns = [column.tolist() for column in self._scorer.score(captions, references)]
-        return [{"precision": p, "recall": r, "f1": f} for p, r, f in zip(*columns, strict=True)]
+        every_word_counts = defaultdict(lambda: 1.0, {self._tokenizer.cls_token_id: 0, self._tokenizer.sep_token_id: 0})
+        scores = bert_cos_score_idf(
+            self._model, references, captions, self._tokenizer, every_word_counts, device=self._model.device
+        )
+        return [{"precision": p, "recall": r, "f1": f} for p, r, f in scores.tolist()]
 
 
-def _mend(scorer: Any) -> None:
+def prescribed_layer(encoder: str) -> int | None:
+    """The layer that agrees best with people, by the table of bert-score; None for an encoder that it does not list.
+
+    >>> prescribed_layer("microsoft/deberta-xlarge-mnli"), prescribed_layer("/models/my-encoder")
+    (40, None)
+    """
+    from bert_score.utils import model2layers  # drags in matplotlib and pandas: only who compares texts waits for them
+
+    layer: int | None = model2layers.get(encoder)
+    return layer
+
+
+def _tokenizer(path: Path) -> Any:
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise MissingInput(f"{path} holds no tokenizer: {str(error).splitlines()[0]}") from None
+    first, *_, last = tokenizer("a word").input_ids
+    if (first, last) != (tokenizer.cls_token_id, tokenizer.sep_token_id):  # bert-score takes two tokens for no text
+        raise BadRequest(f"the tokenizer at {path} puts no [CLS] and [SEP] around a text", hint="is it an encoder's?")
+    return tokenizer
+
+
+def _cut(model: Any, layer: int | None, encoder: str) -> int:
+    """Drop the layers above the one that is compared, and return its number. BERTScorer would do so too, but it would
+    also load models with a layer left random, and take any path with `t5` in it for a T5."""
+    layers = getattr(getattr(model, "encoder", None), "layer", None)
+    if layers is None:
+        raise BadRequest(
+            f"{type(model).__name__} of {encoder} is no encoder like BERT", hint="choose another text_encoder"
+        )
+    layer = len(layers) if layer is None else layer
+    if layer > len(layers):
+        raise BadRequest(f"text_encoder_layer = {layer}, and {encoder} has {len(layers)} layers")
+    model.encoder.layer = torch.nn.ModuleList(layers[:layer])
+    return layer
+
+
+def _mended(tokenizer: Any, model: Any) -> Any:
     """Two breakages of bert-score 0.3.13 with transformers 5: endless `model_max_length`, and empty texts."""
-    tokenizer, model = scorer._tokenizer, scorer._model
     longest = model.config.max_position_embeddings - 2
     tokenizer.model_max_length = min(tokenizer.model_max_length, longest)
     tokenizer.build_inputs_with_special_tokens = lambda ids, _=None: [
@@ -51,3 +104,4 @@ def _mend(scorer: Any) -> None:
         *ids,
         tokenizer.sep_token_id,
     ]
+    return tokenizer
