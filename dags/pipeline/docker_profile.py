@@ -23,7 +23,7 @@ from docker.errors import DockerException, NotFound
 from docker.types import DeviceRequest, Mount
 
 from components.core.contracts import StepName
-from dags.pipeline import environment
+from dags.pipeline import environment, reward_images
 from dags.pipeline.environment import Environment, Resources, Volume, belongs
 from dags.pipeline.exit_codes import failure, meaning
 from dags.pipeline.local import reason
@@ -74,7 +74,10 @@ class DockerStepOperator(DockerOperator):
 
     def execute(self, context: Any) -> None:
         """Run the step to its commit."""
-        self._private_environment = secrets_of(self.step, environment.current())
+        deployment = environment.current()
+        if image := reward_images.own_image(self.step, list(self.command or ()), deployment):
+            self.image, self.environment = image, deployment.variables_of(self.step, image=image)
+        self._private_environment = secrets_of(self.step, deployment)
         self.labels = labels(context)
         self.container_name = container_name(self.step, self.labels)
         with self._engine_errors():

@@ -36,6 +36,8 @@ IMAGE_OF: dict[StepName, ImageSet] = {
 
 TRACKING_STEP = StepName.REGISTRATION
 """The one step that speaks to MLflow: variables and secrets named MLFLOW_* go to no other."""
+ALONE = {"MLFLOW_": TRACKING_STEP, "DDPO_REWARD_": StepName.SCORING}
+"""Beginning of a name -> the one step that it is for. A reward server's address and token go to scoring."""
 QUANTITY = r"^[1-9][0-9]*(Mi|Gi)$"
 """Sizes, as Kubernetes writes them."""
 
@@ -46,12 +48,16 @@ class Images(Contract):
     cpu: str = Field(min_length=1)
     diffusion: str = Field(min_length=1)
     scoring: str = Field(min_length=1)
+    rewards: dict[str, str] = {}
+    """Reward -> image that a scoring step runs in where the reward is asked for: the scoring image, and what the reward
+    needs beside it. Under the name that a config gives it, without a label."""
     unpinned: bool = False
     """True allows images without `@sha256:`, for a machine of one's own."""
 
     @model_validator(mode="after")
     def _by_digest(self) -> Images:
-        loose = [image for image in (self.cpu, self.diffusion, self.scoring) if "@sha256:" not in image]
+        images = (self.cpu, self.diffusion, self.scoring, *self.rewards.values())
+        loose = [image for image in images if "@sha256:" not in image]
         if loose and not self.unpinned:
             raise ValueError(f"{loose[0]} has no digest: write name@sha256:..., or unpinned = true on your own machine")
         return self
@@ -156,7 +162,7 @@ class Environment(Contract):
     """Needed by every profile but `local`."""
     variables: dict[str, str] = {}
     """Environment of every step, and default of Airflow's own processes: AWS_ENDPOINT_URL, AWS_DEFAULT_REGION. No
-    secrets. Names beginning with MLFLOW_ go to registration only."""
+    secrets. Names beginning with MLFLOW_ go to registration only, DDPO_REWARD_ to scoring."""
     resources: dict[StepName, Resources] = {}
     """Step -> what it may take; a step that is not named takes the defaults."""
     volumes: tuple[Volume, ...] = ()
@@ -216,10 +222,10 @@ class Environment(Contract):
                 hint=f"a process needs a GPU of its own: fork with fewer, or set resources.training.gpus = {processes}",
             )
 
-    def variables_of(self, step: StepName) -> dict[str, str]:
+    def variables_of(self, step: StepName, *, image: str | None = None) -> dict[str, str]:
         """Environment of a step, without its secrets: the same in every profile, but for the image it runs in."""
-        image = {} if self.profile == "local" else {IMAGE_VARIABLE: self.image(step)}
-        return {name: value for name, value in self._all_variables().items() if belongs(name, step)} | image
+        told = {} if self.profile == "local" else {IMAGE_VARIABLE: image or self.image(step)}
+        return {name: value for name, value in self._all_variables().items() if belongs(name, step)} | told
 
     def apply(self) -> None:
         """Give this process what the file says of places, where its own environment does not."""
@@ -236,8 +242,10 @@ def belongs(name: str, step: StepName) -> bool:
 
     >>> belongs("MLFLOW_TRACKING_URI", StepName.SAMPLING), belongs("AWS_ENDPOINT_URL", StepName.SAMPLING)
     (False, True)
+    >>> belongs("DDPO_REWARD_TOKEN", StepName.SCORING), belongs("DDPO_REWARD_TOKEN", StepName.REGISTRATION)
+    (True, False)
     """
-    return step == TRACKING_STEP or not name.startswith("MLFLOW_")
+    return all(step == only for beginning, only in ALONE.items() if name.startswith(beginning))
 
 
 def current() -> Environment:

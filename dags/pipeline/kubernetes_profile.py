@@ -16,7 +16,7 @@ from kubernetes.client import models as k8s
 from kubernetes.client.exceptions import ApiException
 
 from components.core.contracts import StepName
-from dags.pipeline import environment
+from dags.pipeline import environment, reward_images
 from dags.pipeline.environment import TRACKING_STEP, Environment, Resources, Volume
 from dags.pipeline.exit_codes import failure, meaning
 from dags.pipeline.local import reason
@@ -50,7 +50,7 @@ class KubernetesStepOperator(KubernetesPodOperator):
             kubernetes_conn_id=settings.connection,
             cmds=[python],
             arguments=arguments,
-            env_vars=[k8s.V1EnvVar(name, value) for name, value in deployment.variables_of(step).items()],
+            env_vars=_variables(deployment.variables_of(step)),
             labels={"app.kubernetes.io/part-of": "ddpo", "app.kubernetes.io/component": str(step)},
             schedule_timeout_seconds=settings.schedule_seconds,
             startup_timeout_seconds=settings.startup_seconds,
@@ -72,10 +72,17 @@ class KubernetesStepOperator(KubernetesPodOperator):
 
     def execute(self, context: Any) -> None:
         """Make the pod, or find the one that an earlier attempt made, and wait without a worker."""
+        self.use_own_image()
         try:
             super().execute(context)
         except ApiException as error:
             raise AirflowException(f"{self.step}: the cluster: {_said(error)}") from error
+
+    def use_own_image(self) -> None:
+        """Where the request's reward has an image of its own, take that: it wins over the pod's template."""
+        deployment = environment.current()
+        if image := reward_images.own_image(self.step, [*self.cmds, *self.arguments], deployment):
+            self.image, self.env_vars = image, _variables(deployment.variables_of(self.step, image=image))
 
     def trigger_reentry(self, context: Any, event: dict[str, Any]) -> None:
         """Go on after the pod's end, or at a time limit. The pod is gone then; what is known of it is not."""
@@ -174,6 +181,10 @@ def _base(step: StepName, deployment: Environment) -> dict[str, Any]:
     if (templates := deployment.kubernetes.pod_templates) is not None:
         return {"pod_template_file": f"{templates}/{step}.yaml"}
     return {"full_pod_spec": pod_of(step, deployment)}
+
+
+def _variables(values: dict[str, str]) -> list[k8s.V1EnvVar]:
+    return [k8s.V1EnvVar(name, value) for name, value in values.items()]
 
 
 def _resources(resources: Resources) -> k8s.V1ResourceRequirements:
