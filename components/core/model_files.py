@@ -19,8 +19,10 @@ OTHER_RUNTIMES = {"onnx", "openvino", "coreml", "flax", "original"}
 """Directories that hold the same model for another library."""
 
 
-def chosen(paths: Iterable[str], include: Sequence[str] = ()) -> list[str]:
+def chosen(paths: Iterable[str], include: Sequence[str] = (), only: Sequence[str] = ()) -> list[str]:
     """The files to take, sorted; `include` holds further names or patterns, such as `pytorch_model.bin`.
+
+    `only` holds the names or patterns of all that is wanted: a tokenizer, say, without the weights beside it.
 
     Of a pipeline its parts, and not the checkpoints of one file that lie beside them; of two precisions the full one.
     Raises MissingInput where that leaves no weights.
@@ -31,10 +33,9 @@ def chosen(paths: Iterable[str], include: Sequence[str] = ()) -> list[str]:
     ['model_index.json', 'unet/diffusion_pytorch_model.safetensors']
     """
     every = sorted(path for path in paths if not any(part.startswith(".") for part in PurePosixPath(path).parts))
-    asked = {path for path in every if any(fnmatch.fnmatchcase(path, pattern) for pattern in include)}
-    lost = [pattern for pattern in include if not any(fnmatch.fnmatchcase(path, pattern) for path in every)]
-    if lost:
-        raise MissingInput(f"no file matches {lost[0]}", hint=f"there is {', '.join(every[:12])}")
+    asked = {path for pattern in (*include, *only) for path in _matching(pattern, every)}
+    if only:
+        return sorted(asked)
     safe = {path for path in every if _is_safe(path) and not _is_variant(path, every)}
     if PIPELINE in every:
         safe = {path for path in safe if "/" in path or not path.endswith(".safetensors")}
@@ -48,6 +49,13 @@ def chosen(paths: Iterable[str], include: Sequence[str] = ()) -> list[str]:
             else "",
         )
     return sorted(taken)
+
+
+def _matching(pattern: str, every: list[str]) -> list[str]:
+    found = [path for path in every if fnmatch.fnmatchcase(path, pattern)]
+    if not found:
+        raise MissingInput(f"no file matches {pattern}", hint=f"there is {', '.join(every[:12])}")
+    return found
 
 
 def _is_safe(path: str) -> bool:

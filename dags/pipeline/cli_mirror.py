@@ -23,6 +23,9 @@ def mirror(
         list[str] | None,
         typer.Option("--include", metavar="PATTERN", help="Also these files: pickles are taken by name only."),
     ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="PATTERN", help="These files, and nothing else.")
+    ] = None,
 ) -> None:
     """Put a model's weights into the store, where steps without the hub find them. Again is fine, and does nothing.
 
@@ -35,6 +38,12 @@ def mirror(
 
     with Bytes("to the store") as bar:
         mirrored = mirroring.mirror(
-            places().store, model, directory=source, licence=licence, include=include or (), counter=bar.of
+            places().store,
+            model,
+            directory=source,
+            licence=licence,
+            include=include or (),
+            only=only or (),
+            counter=bar.of,
         )
     print(mirroring.said(mirrored))

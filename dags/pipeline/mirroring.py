@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from dags.pipeline.estimate import size
 
 Counter = Callable[[int], mirrors.Progress]
 """Told how many bytes there will be; answers with what is told of those that have moved."""
+Choice = Callable[[Iterable[str]], list[str]]
+"""Which files of a model are taken."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ def mirror(
     directory: Path | None = None,
     licence: str | None = None,
     include: Sequence[str] = (),
+    only: Sequence[str] = (),
     counter: Counter = lambda total: lambda count: None,
 ) -> Mirrored:
     """Put `owner/name@commit` into the store, unless it is there.
@@ -58,10 +62,11 @@ def mirror(
     if weights.HUB_ID.fullmatch(model) is None or (revision and directory and not weights.is_pinned(revision)):
         raise BadRequest(f"{target!r} is not owner/name@commit", hint="a commit has 40 digits from 0 to f")
     if weights.is_pinned(revision) and (there := mirrors.find(store_uri, model, revision)):
-        return _as_it_is(there, model, revision, include)
-    source = _directory(directory, revision, include) if directory else _hub(model, revision, include)
+        return _as_it_is(there, model, revision, [*include, *only])
+    wanted = functools.partial(chosen, include=include, only=only)
+    source = _directory(directory, revision, wanted) if directory else _hub(model, revision, wanted)
     if there := mirrors.find(store_uri, model, source.revision):
-        return _as_it_is(there, model, source.revision, include)
+        return _as_it_is(there, model, source.revision, [*include, *only])
     known = licence or source.licence
     if not known:
         raise BadRequest(f"no model card says under which licence {model} is", hint="say it: --licence NAME")
@@ -88,19 +93,19 @@ def said(mirrored: Mirrored) -> str:
     return "\n".join(lines)
 
 
-def _as_it_is(there: store.Committed, model: str, revision: str, include: Sequence[str]) -> Mirrored:
-    for pattern in include:
+def _as_it_is(there: store.Committed, model: str, revision: str, asked: Sequence[str]) -> Mirrored:
+    for pattern in asked:
         mirrors.require_file(there, pattern)
     return Mirrored(model, revision, there.prefix, mirrors.result_of(there), new=False)
 
 
-def _directory(directory: Path, revision: str, include: Sequence[str]) -> _Source:
+def _directory(directory: Path, revision: str, wanted: Choice) -> _Source:
     place = directory.expanduser()
     if not place.is_dir():
         raise MissingInput(f"no directory at {directory}")
     weights.require_right(place)
     every = (path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file())
-    paths = chosen((path for path in every if path != mirrors.SUMS), include)
+    paths = wanted(path for path in every if path != mirrors.SUMS)
     return _Source(
         revision=revision or mirrors.content_revision(place, paths),
         directory=place,
@@ -111,7 +116,7 @@ def _directory(directory: Path, revision: str, include: Sequence[str]) -> _Sourc
     )
 
 
-def _hub(model: str, revision: str, include: Sequence[str]) -> _Source:
+def _hub(model: str, revision: str, wanted: Choice) -> _Source:
     listing = hub.listing(model, revision or None)
     if listing is None:
         raise MissingInput(
@@ -124,7 +129,7 @@ def _hub(model: str, revision: str, include: Sequence[str]) -> _Source:
             f"{shown!r} of {model} can move, and a mirror is of one commit",
             hint=f"{shown} is now {model}@{listing.revision}",
         )
-    paths = chosen(listing.sha256, include)
+    paths = wanted(listing.sha256)
     return _Source(
         revision=listing.revision,
         directory=hub.download(listing, paths),

@@ -26,8 +26,10 @@ def model_directory(path: Path) -> Path:
     return path
 
 
-def mirror(store_uri: str, directory: Path, commit: str = COMMIT) -> Manifest:
+def mirror(
+    store_uri: str, directory: Path, commit: str = COMMIT, *, model: str = MODEL, include: tuple[str, ...] = ()
+) -> Manifest:
     """Commit it."""
-    paths = chosen(p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file())
-    request = MirrorRequest(out=f"{layout.models(store_uri, MODEL)}/{commit}", model=MODEL, revision=commit)
+    paths = chosen((p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file()), include)
+    request = MirrorRequest(out=f"{layout.models(store_uri, model)}/{commit}", model=model, revision=commit)
     return mirrors.write(request, directory, paths, licence="apache-2.0", origin="a test")

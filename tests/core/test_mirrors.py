@@ -69,6 +69,11 @@ def test_a_model_of_pickles_alone_is_refused_until_one_is_named() -> None:
         chosen(["config.json", "pytorch_model.bin"], ["*.pth"])
 
 
+def test_a_tokenizer_can_be_taken_without_the_weights_beside_it() -> None:
+    every = ["config.json", "model.safetensors", "tokenizer.json", "open_clip_model.safetensors"]
+    assert chosen(every, only=["*.json"]) == ["config.json", "tokenizer.json"]
+
+
 def test_of_stable_diffusion_15_its_parts_are_taken_once_each() -> None:
     """The repository as it is on the hub: checkpoints of one file, half precision and pickles lie beside the parts."""
     parts = [
