@@ -180,7 +180,8 @@ class TrainingRequest(Request):
     """True where the parent is not of this run: its moments belong to other rewards."""
     shards: tuple[Shard, ...]
     history: tuple[str, ...]
-    """Scoring prefixes of earlier iterations, oldest first: the per-prompt reward history is a function of them."""
+    """Scoring prefixes of earlier iterations, oldest first: the per-prompt reward history is a function of them, and
+    they must be of one scorer."""
     reward: str
     """Scorer name whose rows are trained on."""
     sampler: SamplerConfig
@@ -189,7 +190,8 @@ class TrainingRequest(Request):
 
 
 class TrainingResult(Result):
-    """Files: pytorch_lora_weights.safetensors (diffusers' own layout), optimizer.safetensors."""
+    """Files: pytorch_lora_weights.safetensors (diffusers' own layout), optimizer.safetensors; ema.safetensors, in
+    diffusers' layout too, where training.ema_decay asks for it."""
 
     policy_id: str
     """Id of policy k+1."""

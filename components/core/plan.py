@@ -24,7 +24,8 @@ from components.core.layout import BASE, CHAMPION, RunLayout, iteration_number, 
 from components.core.seeds import evaluation_seed, iteration_seed
 
 HISTORY_ITERATIONS = 64
-"""Iterations of reward tables that a history advantage looks back on: more than any buffer needs."""
+"""Iterations of reward tables that a history advantage looks back on: more than any buffer needs. Other advantages look
+at the last one, for its scorer's identity: another one is refused."""
 TEXT_MASKED = "text_masked"
 """The probe that scores a picture once its painted words are masked, with the run's own reward."""
 
@@ -61,7 +62,8 @@ def iteration_requests(config: RunConfig, run: RunLayout, k: int, *, rate: float
         requests[f"scoring-{s:02d}"] = ScoringRequest(
             out=run.scoring(k, s), sampling=run.sampling(k, s), scorers=(config.reward,)
         )
-    earlier = range(max(0, k - HISTORY_ITERATIONS), k) if config.training.advantage.kind == "history" else ()
+    looked_back_on = HISTORY_ITERATIONS if config.training.advantage.kind == "history" else 1
+    earlier = range(max(0, k - looked_back_on), k)
     requests["training"] = TrainingRequest(
         out=run.training(k),
         iteration=k,

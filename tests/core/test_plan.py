@@ -110,7 +110,7 @@ def test_training_reads_its_own_iterations_shards_and_the_rewards_of_earlier_one
     assert training.policy == plan.policy_ref(config_of(), RUN, 2)
 
 
-def test_a_history_is_bounded_and_a_group_advantage_needs_none() -> None:
+def test_a_history_is_bounded_and_a_group_advantage_only_sees_that_the_scorer_is_the_same() -> None:
     training = plan.iteration_requests(config_of(), RUN, 1000)["training"]
     assert isinstance(training, TrainingRequest)
     assert len(training.history) == 2 * plan.HISTORY_ITERATIONS
@@ -118,7 +118,10 @@ def test_a_history_is_bounded_and_a_group_advantage_needs_none() -> None:
     grouped = config_of(training={"advantage": {"kind": "group"}})
     training = plan.iteration_requests(grouped, RUN, 1000)["training"]
     assert isinstance(training, TrainingRequest)
-    assert training.history == ()
+    assert list(training.history) == [RUN.scoring(999, s) for s in (0, 1)]
+    first = plan.iteration_requests(grouped, RUN, 0)["training"]
+    assert isinstance(first, TrainingRequest)
+    assert first.history == ()
 
 
 def test_only_the_first_iteration_starts_with_a_fresh_optimiser() -> None:

@@ -80,8 +80,10 @@ def test_above_five_per_cent_missing_the_step_waits(tmp_path, pipeline_path):
     assert store.find(request.out) is None
 
 
-def test_a_scorer_that_changed_within_the_run_is_refused(tmp_path, pipeline_path):
-    training = TrainingConfig(updates=2, advantage=AdvantageConfig(kind="history"))
+@pytest.mark.parametrize("kind", ["history", "group"])
+def test_a_scorer_that_changed_within_the_run_is_refused(tmp_path, pipeline_path, kind):
+    """Whatever the advantage: rewards of two scorers are no curve."""
+    training = TrainingConfig(updates=2, advantage=AdvantageConfig(kind=kind))
     small = small_run(f"file://{tmp_path}", pipeline_path, training=training)
     small.play(0)
     with pytest.raises(BadData, match="2 identities in this run's history"):
