@@ -138,6 +138,10 @@ class TrainingConfig(Contract):
     """The gradient is scaled down to this norm."""
     micro_batch: int = Field(default=64, ge=1)
     """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of a running mean of the adapter over all updates of a run: 0.99 remembers the last hundred. It is stored
+    beside, as ema.safetensors; policy k+1 is the adapter itself, and so is what is sampled, judged and registered. 0
+    keeps no mean."""
     gradient_checkpointing: bool = False
     """True keeps no activations of the UNet's blocks and computes them again: a larger `micro_batch` fits into memory,
     for about a third more work. The gradient is the same."""
@@ -228,7 +232,8 @@ class StopConfig(Contract):
     reward_queries: int | None = Field(default=None, ge=1)
     """Budget of pictures scored for training in this run: no iteration that would exceed it is begun. None: none."""
     gpu_hours: float | None = Field(default=None, gt=0)
-    """Budget of hours spent in sampling and training, summed over shards. No iteration begins beyond it. None: none."""
+    """Budget of hours spent in sampling and training, summed over shards and over the processes of a training. No
+    iteration begins beyond it. None: none."""
 
 
 class RegistrationConfig(Contract):

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from components.core import software, store
 from components.core.contracts import TrainingRequest, canonical_json
 from components.core.errors import BadData, StepError
+from components.training.average import AdapterAverage
 from components.training.optimizer import MOMENTS, moments, set_moments
 from components.training.ranks import Ranks
 
@@ -59,10 +60,11 @@ class Checkpoints:
         request: TrainingRequest,
         parameters: dict[str, nn.Parameter],
         optimizer: torch.optim.AdamW,
+        average: AdapterAverage,
         ranks: Ranks,
     ) -> None:
         self.prefix = f"{request.out.rstrip('/')}/{store.ATTEMPTS}/progress-{request.digest()}"
-        self._parameters, self._optimizer, self._ranks = parameters, optimizer, ranks
+        self._parameters, self._optimizer, self._average, self._ranks = parameters, optimizer, average, ranks
         self._owner: dict[str, object] = {"request": request.digest(), "made by": _made_by()}
         self._seconds = 60 * request.training.checkpoint_minutes
         self._last = time.monotonic()
@@ -104,7 +106,8 @@ class Checkpoints:
         told = {**self._owner, "history": progress.history, "done": progress.done, "checked": progress.checked}
         parameters = {f"parameter:{name}": p.detach() for name, p in self._parameters.items()}
         gradients = {f"gradient:{n}": p.grad for n, p in self._parameters.items() if p.grad is not None}
-        state = parameters | (gradients if progress.done else {}) | {"totals": progress.totals}
+        means = {f"mean:{name}": mean for name, mean in self._average.mean.items()}
+        state = parameters | means | (gradients if progress.done else {}) | {"totals": progress.totals}
         return {
             "progress": torch.frombuffer(bytearray(canonical_json(told)), dtype=torch.uint8),
             **{name: tensor.cpu().contiguous() for name, tensor in state.items()},
@@ -145,6 +148,8 @@ class Checkpoints:
         told = json.loads(bytes(tensors.pop("progress").tolist()))
         if stored := {name: tensor for name, tensor in tensors.items() if name.partition(":")[0] in MOMENTS}:
             set_moments(self._optimizer, self._parameters, stored, source=self.prefix)
+        means = {name.removeprefix("mean:"): t for name, t in tensors.items() if name.startswith("mean:")}
+        self._average.set(means, source=self.prefix)
         for name, parameter in self._parameters.items():
             gradient = tensors.get(f"gradient:{name}")
             parameter.grad = None if gradient is None else gradient.to(parameter.device)

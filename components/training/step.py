@@ -21,6 +21,7 @@ from components.policy import adapter
 from components.policy.load import Policy, load_policy, policy_id
 from components.training import launch
 from components.training.advantage import advantages
+from components.training.average import AVERAGE_FILE, AdapterAverage
 from components.training.experience import Experience, load_experience, load_history
 from components.training.optimizer import OPTIMIZER_FILE, load_optimizer, make_optimizer, save_optimizer
 from components.training.progress import Checkpoints
@@ -52,8 +53,8 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
     policy = load_policy(request.policy)
     experience = load_experience(request, policy.id, ranks)
     experience, advantage_N = _with_advantages(experience, request)
-    parameters, optimizer = _prepare(policy, request)
-    checkpoints = Checkpoints(request, parameters, optimizer, ranks)
+    parameters, optimizer, average = _prepare(policy, request)
+    checkpoints = Checkpoints(request, parameters, optimizer, average, ranks)
 
     evaluator = Evaluator(policy, experience, request.sampler)
     progress = checkpoints.resume()
@@ -62,7 +63,7 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         require_ratio_one(progress.checked, request.training)
     seed = derive_seed("shuffle", request.seed)
     learned = optimise(
-        evaluator, advantage_N, optimizer, request.training, progress, checkpoints, seed=seed, ranks=ranks
+        evaluator, advantage_N, optimizer, average, request.training, progress, checkpoints, seed=seed, ranks=ranks
     )
 
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):
@@ -80,6 +81,9 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         adapter.ADAPTER_FILE: adapter.save_adapter(policy.unet),
         OPTIMIZER_FILE: save_optimizer(optimizer, parameters),
     }
+    if average.decay:
+        with average.in_place():
+            files[AVERAGE_FILE] = adapter.save_adapter(policy.unet)
     return result, files if ranks.leads else {}
 
 
@@ -90,19 +94,24 @@ def _with_advantages(experience: Experience, request: TrainingRequest) -> tuple[
     return experience.keep(kept), torch.tensor(advantage[kept], dtype=torch.float32)
 
 
-def _prepare(policy: Policy, request: TrainingRequest) -> tuple[dict[str, torch.nn.Parameter], torch.optim.AdamW]:
-    """The adapter's parameters and their optimiser, gone on from where the parent stopped."""
+def _prepare(
+    policy: Policy, request: TrainingRequest
+) -> tuple[dict[str, torch.nn.Parameter], torch.optim.AdamW, AdapterAverage]:
+    """The adapter's parameters, their optimiser and their mean, gone on from where the parent stopped."""
     if request.policy.adapter is None:
         adapter.add_adapter(policy.unet, request.training.lora, seed=derive_seed("adapter", request.seed))
     if request.training.gradient_checkpointing:
         policy.unet.enable_gradient_checkpointing()
     parameters = adapter.trainable(policy.unet)
     optimizer = make_optimizer(parameters, request.training)
+    average = AdapterAverage(parameters, request.training.ema_decay)
     if request.policy.adapter is not None and not request.fresh_optimizer:
         source = f"{request.policy.adapter}/{OPTIMIZER_FILE}"
-        data = store.open_committed(request.policy.adapter).read(OPTIMIZER_FILE)
-        load_optimizer(optimizer, parameters, data, source=source)
-    return parameters, optimizer
+        parent = store.open_committed(request.policy.adapter)
+        load_optimizer(optimizer, parameters, parent.read(OPTIMIZER_FILE), source=source)
+        if average.decay:
+            average.load(parent.read(AVERAGE_FILE), source=f"{request.policy.adapter}/{AVERAGE_FILE}")
+    return parameters, optimizer, average
 
 
 def _reward_metrics(experience: Experience, advantage_N: torch.Tensor) -> dict[str, float]:

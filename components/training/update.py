@@ -21,6 +21,7 @@ from components.policy import ddim
 from components.policy.adapter import trainable
 from components.policy.load import Policy, predict
 from components.training import loss
+from components.training.average import AdapterAverage
 from components.training.experience import Experience
 from components.training.pairs import Pairs, plan_updates
 from components.training.progress import Checkpoints, Progress
@@ -125,6 +126,7 @@ def optimise(
     evaluator: Evaluator,
     advantage_N: Tensor,
     optimizer: torch.optim.Optimizer,
+    average: AdapterAverage,
     config: TrainingConfig,
     progress: Progress,
     checkpoints: Checkpoints,
@@ -145,6 +147,7 @@ def optimise(
             if not norm < float("inf"):  # NaN is not smaller either
                 raise BadData(f"the gradient norm is {norm}: the policy has diverged", hint="lower the learning rate")
             optimizer.step()
+            average.update()
             progress.taken({**metrics, "grad_norm": norm})
             checkpoints.between(progress)
             bar.update()

@@ -63,6 +63,8 @@ def test_seconds_of_sampling_and_training_count_and_those_of_scoring_do_not(file
     for prefix in (run.run.sampling(0, 0), run.run.sampling(0, 1), run.run.training(0), run.run.scoring(0, 0)):
         _takes(prefix, 7.0)
     assert spending.gpu_seconds(run.run, config, trained=1) == 21.0
+    two = config.model_copy(update={"training": config.training.model_copy(update={"processes": 2})})
+    assert spending.gpu_seconds(run.run, two, trained=1) == 28.0, "two processes hold two GPUs for the training's 7 s"
 
 
 def _takes(prefix: str, seconds: float) -> None:

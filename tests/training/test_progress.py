@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from components.core import store
-from components.core.contracts import StepName, TrainingRequest
+from components.core.contracts import StepName, TrainingRequest, TrainingResult
 from components.core.runner import run_request
+from components.training.average import AVERAGE_FILE
 from components.training.progress import Checkpoints, Progress
+from components.training.ranks import together
+from components.training.step import train
 from components.training.update import Evaluator
 from tests.training.iteration import small_run
 
@@ -32,18 +35,23 @@ def often(request: TrainingRequest, minutes: float = EVERY_MICRO_BATCH) -> Train
     return request.model_copy(update={"training": settings})
 
 
+def die_after(checkpoints: int) -> None:
+    """From now on this process is killed, as by kill -9, once it has saved so many checkpoints."""
+    save, saved = Checkpoints._save, []
+
+    def save_and_die(self: Checkpoints, progress: Progress) -> None:
+        save(self, progress)
+        saved.append(1)
+        if len(saved) == checkpoints:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Checkpoints._save = save_and_die  # type: ignore[method-assign]
+
+
 def killed_after(request: TrainingRequest, checkpoints: int) -> list[str]:
     """Run a training in a process of its own that is killed after so many checkpoints; returns those."""
     if (pid := os.fork()) == 0:
-        save, saved = Checkpoints._save, []
-
-        def save_and_die(self: Checkpoints, progress: Progress) -> None:
-            save(self, progress)
-            saved.append(1)
-            if len(saved) == checkpoints:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        Checkpoints._save = save_and_die  # type: ignore[method-assign]
+        die_after(checkpoints)
         try:
             run_request(StepName.TRAINING, request)
         finally:
@@ -113,6 +121,50 @@ def test_broken_and_foreign_checkpoints_are_passed_over(
     assert [name for name in (names[-1], foreign) if name in caplog.text] == [names[-1], foreign]
     assert "its sha256 is not that of its name" in caplog.text
     assert "another request or another release" in caplog.text
+
+
+def test_the_mean_of_the_adapter_goes_on_too(file_store: str, pipeline_path: Path) -> None:
+    request = often(small_run(file_store, pipeline_path).draw(0))
+    settings = request.training.model_copy(update={"ema_decay": 0.5})
+    request = request.model_copy(update={"training": settings})
+    wanted = run_request(StepName.TRAINING, request.model_copy(update={"out": f"{request.out}-undisturbed"}))
+    killed_after(request, 4)
+    assert run_request(StepName.TRAINING, request).files == wanted.files
+    assert AVERAGE_FILE in {file.path for file in wanted.files}
+
+
+def trained_by_two(request: TrainingRequest, place: Path, *, killed: int = 0) -> list[TrainingResult]:
+    """Two ranks by fork, which need no import; rank 0 is killed after so many checkpoints."""
+    place.mkdir()
+    pids = []
+    for rank in range(2):
+        if (pid := os.fork()) == 0:
+            try:
+                if killed and rank == 0:
+                    die_after(killed)
+                with together(rank, 2, local_rank=rank, meeting=f"file://{place}/meeting") as ranks:
+                    (place / f"result-{rank}").write_text(train(request, ranks)[0].model_dump_json())
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return [TrainingResult.model_validate_json(path.read_text()) for path in sorted(place.glob("result-*"))]
+
+
+def test_two_ranks_go_on_between_updates(
+    file_store: str, pipeline_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the first of two updates: both ranks go on from rank 0's checkpoint, and end as if undisturbed."""
+    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
+    request = often(small_run(file_store, pipeline_path).draw(0))
+    request = request.model_copy(update={"training": request.training.model_copy(update={"processes": 2})})
+    wanted = trained_by_two(often(request, 0), tmp_path / "undisturbed")
+    assert len(wanted) == 2
+    assert trained_by_two(request, tmp_path / "killed", killed=1) == []
+    (checkpoint,) = store.children(places(request))
+    assert checkpoint.startswith("000001-000000000-")
+    assert trained_by_two(request, tmp_path / "resumed") == wanted
 
 
 def test_a_checkpoint_of_another_release_is_not_trusted(
