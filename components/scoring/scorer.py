@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -162,7 +163,7 @@ def _load(config_json: str) -> Scorer:
     reward: Reward = reward_class(options)
     description = {"name": config.name, "options": options.model_dump(mode="json"), "identity": reward.identity()}
     if unlabelled(config.name) not in BUILT_IN:
-        description["source"] = _source_digest(reward_class)
+        description |= {"source": _source_digest(reward_class), "packages": _packages(reward_class)}
     scorer = Scorer(config.name, reward, description)
     log.info("scorer %s: %s", scorer.id, canonical_json(description).decode())
     return scorer
@@ -172,6 +173,12 @@ def _source_digest(reward_class: Any) -> str:
     """sha256 of the file that defines a reward from elsewhere: edited code is another scorer."""
     file = inspect.getsourcefile(reward_class)
     return f"sha256:{hashlib.sha256(Path(file).read_bytes()).hexdigest()}" if file else "unknown"
+
+
+def _packages(reward_class: Any) -> list[JsonValue]:
+    """The installed packages that bring a reward from elsewhere: another release may score otherwise in other files."""
+    names = packages_distributions().get(reward_class.__module__.partition(".")[0], ())
+    return [f"{name} {version(name)}" for name in sorted(set(names))]
 
 
 def _one_line(error: BaseException) -> str:

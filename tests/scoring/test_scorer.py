@@ -18,7 +18,7 @@ from components.core.errors import BadData, BadRequest, Unavailable
 from components.core.records import PromptRow, RewardRow, SampleRow
 from components.scoring.rewards.registry import BUILT_IN, reward_names
 from components.scoring.rewards.reward import Score
-from components.scoring.scorer import Scorer, as_score, load_scorers
+from components.scoring.scorer import Scorer, _load, as_score, load_scorers
 from tests.scoring.misbehaving import Misbehaving, MisbehavingOptions
 from tests.scoring.shards import flat, noise, prompts
 
@@ -135,10 +135,26 @@ def test_an_installed_package_brings_a_reward_by_entry_point(tmp_path: Path, mon
     assert "source" in scorer("colourfulness").description
 
 
+def test_another_release_of_a_package_is_another_scorer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of the reward is the same; what it imports from its package may not be."""
+    ids = []
+    (tmp_path / "hues.py").write_text(Path(__file__).with_name("colourfulness.py").read_text())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for release in ("1.0", "1.1"):
+        metadata = tmp_path / "hues.dist-info"
+        metadata.mkdir(exist_ok=True)
+        (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: hues\nVersion: {release}\n")
+        (metadata / "top_level.txt").write_text("hues\n")
+        _load.cache_clear()
+        ids.append(scorer("hues:Colourfulness").id)
+        assert scorer("hues:Colourfulness").description["packages"] == [f"hues {release}"]
+    assert ids[0] != ids[1]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("jpeg", r"no reward named 'jpeg' \(there is alignment, "),
+        ("jpeg", r"no reward named 'jpeg' \(there is aesthetic, alignment, "),
         ("no_such_package.rewards:Best", "cannot be imported: No module named 'no_such_package'"),
         ("tests.scoring.colourfulness:Nothing", "cannot be imported: .* no attribute 'Nothing'"),
         ("tests.scoring.misbehaving:NoReward", "is no reward: it has no Options, identity"),
