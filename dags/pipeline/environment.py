@@ -36,8 +36,8 @@ IMAGE_OF: dict[StepName, ImageSet] = {
 
 TRACKING_STEP = StepName.REGISTRATION
 """The one step that speaks to MLflow: variables and secrets named MLFLOW_* go to no other."""
-ALONE = {"MLFLOW_": TRACKING_STEP, "DDPO_REWARD_": StepName.SCORING}
-"""Beginning of a name -> the one step that it is for. A reward server's address and token go to scoring."""
+ALONE = {"MLFLOW_": TRACKING_STEP, "DDPO_REWARD_": StepName.SCORING, "DDPO_CAPTIONER_": StepName.SCORING}
+"""Beginning of a name -> the one step that it is for. Where a reward server or a captioner is, scoring alone knows."""
 QUANTITY = r"^[1-9][0-9]*(Mi|Gi)$"
 """Sizes, as Kubernetes writes them."""
 
@@ -162,7 +162,7 @@ class Environment(Contract):
     """Needed by every profile but `local`."""
     variables: dict[str, str] = {}
     """Environment of every step, and default of Airflow's own processes: AWS_ENDPOINT_URL, AWS_DEFAULT_REGION. No
-    secrets. Names beginning with MLFLOW_ go to registration only, DDPO_REWARD_ to scoring."""
+    secrets. Names beginning with MLFLOW_ go to registration only, DDPO_REWARD_ and DDPO_CAPTIONER_ to scoring."""
     resources: dict[StepName, Resources] = {}
     """Step -> what it may take; a step that is not named takes the defaults."""
     volumes: tuple[Volume, ...] = ()
