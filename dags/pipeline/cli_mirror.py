@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dags.pipeline.cli_app import app, places
+from dags.pipeline.cli_app import Changes, Preset, app, own_process, places
 
 
 @app.command()
@@ -47,3 +47,24 @@ def mirror(
             counter=bar.of,
         )
     print(mirroring.said(mirrored))
+
+
+@app.command()
+def fit(
+    preset: Preset,
+    change: Changes = None,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, help="Time to try sizes in, for sampling and for training each.")
+    ] = 120.0,
+) -> None:
+    """Find the batch sizes that this machine's memory takes, and how fast they are, by trying. Changes nothing.
+
+    \b
+    ddpo fit sd15-aesthetic
+    ddpo fit demo --set training.lora.rank=16
+    """
+    from dags.pipeline import presets as shelf
+
+    config = shelf.resolve(preset, change or ())
+    options = [f"--config={config.model_dump_json()}", f"--seconds={seconds}"]
+    raise typer.Exit(own_process("components.training.fitting", options))
