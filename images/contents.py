@@ -56,7 +56,19 @@ IMAGES = {
     "scoring": Contents(
         steps=("scoring",),
         packages=("components.core", "components.scoring"),
-        modules=("bert_score", "boto3", "cv2", "diffusers", "PIL.Image", "safetensors.torch", "torch", "transformers"),
+        modules=(
+            "bert_score",
+            "boto3",
+            "cv2",
+            "diffusers",
+            "fastapi",
+            "httpx2",
+            "PIL.Image",
+            "safetensors.torch",
+            "torch",
+            "transformers",
+            "uvicorn",
+        ),
         absent=(*SERVICES, "mlflow", "peft", "accelerate"),
     ),
     "airflow": Contents(
