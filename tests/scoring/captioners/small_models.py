@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -16,6 +17,10 @@ from transformers import (
     LlamaConfig,
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextImageProcessorPil,
+    LlavaNextProcessor,
     LlavaProcessor,
     PreTrainedTokenizerFast,
 )
@@ -26,6 +31,7 @@ WORDS = [
     "are", "there", "animal", "a", "an", "the", "dog", "fox", "mice", "sheep", "two", "three", "riding", "bike", "of",
 ]  # fmt: skip
 VOCABULARY = [END, FIRST_WORD, *WORDS, "<unk>", "<s>", "<pad>", "<image>"]
+PICTURE = {"size": {"shortest_edge": 16}, "crop_size": {"height": 16, "width": 16}}
 CHAT_TEMPLATE = (
     "{% for m in messages %}USER: {% for c in m.content %}{% if c.type == 'image' %}<image>{% else %} {{ c.text }}"
     "{% endif %}{% endfor %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}"
@@ -39,28 +45,34 @@ def llava(directory: Path, *, chat_template: str | None = CHAT_TEMPLATE, silent:
     """
     torch.manual_seed(0)
     tokenizer = _tokenizer()
-    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     config = LlavaConfig(
-        vision_config=CLIPVisionConfig(image_size=16, patch_size=8, projection_dim=8, **size),
-        text_config=LlamaConfig(
-            vocab_size=len(tokenizer), max_position_embeddings=256, pad_token_id=tokenizer.pad_token_id,
-            bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, **size,
-        ),
-        image_token_index=tokenizer.convert_tokens_to_ids("<image>"),
-        vision_feature_layer=-1,
+        **_towers(tokenizer), image_token_index=tokenizer.convert_tokens_to_ids("<image>"), vision_feature_layer=-1,
         image_seq_length=4,
     )  # fmt: skip
-    model = LlavaForConditionalGeneration(config).eval()
-    with torch.no_grad():
-        for weight in (w for w in model.parameters() if w.ndim > 1):
-            weight.mul_(20)  # a fresh network is nearly deaf to the picture: its answer must depend on it
-        if silent:
-            model.model.language_model.norm.weight.zero_()
+    model = _with_eyes(LlavaForConditionalGeneration(config))
+    if silent:
+        torch.nn.init.zeros_(model.model.language_model.norm.weight)
     model.save_pretrained(directory)
     LlavaProcessor(
-        CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}), tokenizer,
-        patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1,
+        CLIPImageProcessorPil(**PICTURE), tokenizer, patch_size=8,
+        vision_feature_select_strategy="default", num_additional_image_tokens=1,
         chat_template=chat_template,
+    ).save_pretrained(directory)  # fmt: skip
+    return directory
+
+
+def llava_next(directory: Path) -> Path:
+    """LLaVA 1.6: a picture is cut into tiles, more for some shapes than for others."""
+    torch.manual_seed(0)
+    tokenizer, shapes = _tokenizer(), [[16, 32], [32, 16], [32, 32]]
+    config = LlavaNextConfig(
+        **_towers(tokenizer), image_token_index=tokenizer.convert_tokens_to_ids("<image>"), vision_feature_layer=-1,
+        image_grid_pinpoints=shapes,
+    )  # fmt: skip
+    _with_eyes(LlavaNextForConditionalGeneration(config)).save_pretrained(directory)
+    LlavaNextProcessor(
+        LlavaNextImageProcessorPil(**PICTURE, image_grid_pinpoints=shapes), tokenizer, patch_size=8,
+        vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=CHAT_TEMPLATE,
     ).save_pretrained(directory)  # fmt: skip
     return directory
 
@@ -81,6 +93,24 @@ def deberta(directory: Path, *, layers: int = 3) -> Path:
     (directory / "merges.txt").write_text("#version: 0.2\n")
     (directory / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     return directory
+
+
+def _towers(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
+    size = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    vision = CLIPVisionConfig(image_size=16, patch_size=8, projection_dim=8, **size)
+    text = LlamaConfig(
+        vocab_size=len(tokenizer), max_position_embeddings=256, pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id, **size,
+    )  # fmt: skip
+    return {"vision_config": vision, "text_config": text}
+
+
+def _with_eyes(model: Any) -> Any:
+    """A fresh network is nearly deaf to the picture: with larger weights, its answer depends on it."""
+    with torch.no_grad():
+        for weight in (w for w in model.parameters() if w.ndim > 1):
+            weight.mul_(20)
+    return model
 
 
 def _tokenizer() -> PreTrainedTokenizerFast:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from components.scoring.rewards.captioners.captioner import ask
 from components.scoring.rewards.captioners.options import VisionLanguageOptions
 from components.scoring.rewards.captioners.vision_language import VisionLanguageModel
 from components.scoring.scorer import Scorer, load_scorers
-from tests.scoring.captioners.small_models import FIRST_WORD, deberta, llava
+from tests.scoring.captioners.small_models import FIRST_WORD, deberta, llava, llava_next
 from tests.scoring.shards import flat, noise, prompts
 
 PICTURES = [noise(0), noise(1), flat(), noise(2)]
@@ -81,6 +82,26 @@ def test_answers_do_not_depend_on_the_batch_or_the_order(llava_path: Path) -> No
     assert captioner(llava_path).answer(PICTURES[::-1], QUESTIONS[::-1]) == alone[::-1]
 
 
+def test_another_architecture_is_a_matter_of_config(tmp_path: Path) -> None:
+    """LLaVA 1.6, and pictures of three shapes: they have other numbers of tiles, and are padded to one batch."""
+    pictures = [noise(0), noise(1).resize((64, 24)), noise(2).resize((20, 60)), flat()]
+    path = llava_next(tmp_path / "llava-next")
+    alone = [captioner(path, batch=1).answer([p], [q])[0] for p, q in zip(pictures, QUESTIONS, strict=True)]
+    assert len(set(alone)) == 4
+    assert captioner(path, batch=4).answer(pictures, QUESTIONS) == alone
+
+
+def test_a_processor_that_asks_for_more_than_is_installed_is_refused(llava_path: Path, tmp_path: Path) -> None:
+    """Those that also take videos need torchvision, which no image has: such a model is asked over HTTP."""
+    path = spoil(llava_path, tmp_path / "qwen", "chat_template.jinja")
+    config = json.loads((path / "processor_config.json").read_text())
+    video = {"video_processor_type": "Qwen2VLVideoProcessor"}
+    changed = config | {"processor_class": "Qwen2VLProcessor", "video_processor": video}
+    (path / "processor_config.json").write_text(json.dumps(changed))
+    with pytest.raises(BadRequest, match=r'asks for more than is installed: .* \(use kind = "http"\)'):
+        captioner(path)
+
+
 def test_an_answer_depends_on_the_picture_and_the_question(llava_path: Path) -> None:
     model = captioner(llava_path)
     assert len(set(model.answer(PICTURES, QUESTIONS[:1] * 4))) > 1
@@ -125,7 +146,7 @@ def test_what_is_not_whole_never_captions(
 
 
 def test_a_text_encoder_is_no_captioner(deberta_path: Path) -> None:
-    with pytest.raises(BadData, match="deberta cannot be loaded: Unrecognized configuration class"):
+    with pytest.raises(BadRequest, match="deberta is no model of pictures and texts: it has a DebertaTokenizer alone"):
         captioner(deberta_path)
 
 

@@ -3,15 +3,16 @@
 # B pictures of one forward pass · L tokens
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 from pydantic import JsonValue
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, ProcessorMixin
 
 from components.core import weights
-from components.core.errors import MissingInput
+from components.core.errors import BadRequest, MissingInput
 from components.scoring.rewards.captioners.options import VisionLanguageOptions
 from components.scoring.rewards.pretrained import DTYPES, library_versions, load_model
 
@@ -29,14 +30,8 @@ class VisionLanguageModel:
     def __init__(self, options: VisionLanguageOptions) -> None:
         path = weights.directory(options.model, options.revision)
         self._options = options
+        self._processor = _processor(path)
         self._model = load_model(AutoModelForImageTextToText, path, options.dtype)
-        try:  # by Pillow: torchvision, where it is installed, would resize to other pixels
-            self._processor = AutoProcessor.from_pretrained(path, local_files_only=True, backend="pil")
-        except (OSError, ValueError) as error:
-            raise MissingInput(f"{path} holds no processor: {str(error).splitlines()[0]}") from None
-        tokenizer = self._processor.tokenizer
-        tokenizer.padding_side = "left"  # an answer goes on where its question ends
-        tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
 
     def identity(self) -> dict[str, JsonValue]:
         """Weights, how a question is put, and library versions."""
@@ -82,6 +77,22 @@ class VisionLanguageModel:
         image = self._processor.image_token
         asked = [LLAVA_1_5.format(image=image, question=question) for question in questions]
         return self._processor(text=asked, images=[[p] for p in pictures], padding=True, return_tensors="pt")
+
+
+def _processor(path: Path) -> Any:
+    """Of pictures and texts, padded on the left: an answer goes on where its question ends."""
+    try:  # by Pillow: torchvision, where it is installed, would resize to other pixels
+        processor = AutoProcessor.from_pretrained(path, local_files_only=True, backend="pil")
+    except (OSError, ValueError) as error:
+        raise MissingInput(f"{path} holds no processor: {str(error).splitlines()[0]}") from None
+    except ImportError as error:  # processors that also take videos ask for torchvision
+        said = " ".join(str(error).split())[:120]
+        raise BadRequest(f"{path} asks for more than is installed: {said}", hint='use kind = "http"') from None
+    if not isinstance(processor, ProcessorMixin):
+        raise BadRequest(f"{path} is no model of pictures and texts: it has a {type(processor).__name__} alone")
+    processor.tokenizer.padding_side = "left"
+    processor.tokenizer.pad_token = processor.tokenizer.pad_token or processor.tokenizer.eos_token
+    return processor
 
 
 def _conversation(picture: Image.Image, question: str) -> list[dict[str, Any]]:
