@@ -7,20 +7,18 @@ standardised as published: mean 0 and sd 1 over the pictures that people ranked.
 # N pictures
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
 from pydantic import JsonValue
-from transformers import BlipTextConfig, BlipTextModel, BlipVisionConfig, BlipVisionModel, CLIPImageProcessorPil
+from transformers import BlipTextModel, BlipVisionModel, CLIPImageProcessorPil
 
 from components.core import weights
 from components.core.config import Contract
-from components.core.errors import BadData, MissingInput
+from components.core.errors import BadData
 from components.core.records import PromptRow
-from components.scoring.rewards.blip_layout import from_blip_vision
+from components.scoring.rewards.blip_layout import from_blip_vision, read_med_config, vision_config
 from components.scoring.rewards.image_text import cut_tokens, text_processor, tokenize, truncation
 from components.scoring.rewards.pretrained import Precision, Tensors, fill_model, library_versions, read_tensors
 from components.scoring.rewards.regression_head import load_regression_head
@@ -30,8 +28,6 @@ MEAN, SD = 0.16717362830052426, 1.0333394966054072
 """Of the head's numbers over the published training set (THUDM/ImageReward c1392c6, ImageReward.py)."""
 LONGEST = 35
 """Tokens of a prompt that are read, [CLS] and [SEP] included, as published."""
-HEAD_WIDTH = 64
-"""Of an attention head of the picture encoder: BLIP's ViT-B has 12 of them, its ViT-L 16."""
 UNUSED = ("blip.vision_proj.", "blip.text_proj.", "blip.text_encoder.embeddings.position_ids")
 """What the checkpoint carries along, and nothing reads: BLIP's contrastive projections, and a list of 0, 1, 2, ..."""
 
@@ -39,8 +35,8 @@ UNUSED = ("blip.vision_proj.", "blip.text_proj.", "blip.text_encoder.embeddings.
 class ImageRewardOptions(Contract):
     """Which weights."""
 
-    model: str = "THUDM/ImageReward"
-    """Where the published checkpoint and med_config.json are: a directory, or a hub id."""
+    model: str = "zai-org/ImageReward"
+    """Where the published checkpoint and med_config.json are: a directory, or a hub id (once THUDM/ImageReward)."""
     revision: str | None = None
     """Commit of a hub id. Without one, its files are hashed."""
     file: str = "ImageReward.pt"
@@ -63,10 +59,10 @@ class ImageReward:
         directory = weights.directory(options.model, options.revision, holds=options.file)
         words = weights.directory(options.tokenizer, options.tokenizer_revision, holds="tokenizer_config.json")
         checkpoint = directory / options.file
-        vision, text, head = _sort(read_tensors(checkpoint), checkpoint)
-        config = _vision_config(vision, checkpoint)
+        vision, text, head = split_checkpoint(read_tensors(checkpoint), checkpoint)
+        config = vision_config(vision, checkpoint)
         self._eyes = fill_model(BlipVisionModel, config, from_blip_vision(vision), checkpoint, options.dtype)
-        text_config = _text_config(directory / "med_config.json", config.hidden_size)
+        text_config = read_med_config(directory / "med_config.json", config.hidden_size)
         self._reader = fill_model(BlipTextModel, text_config, text, checkpoint, options.dtype, add_pooling_layer=False)
         self._head = load_regression_head(head, text_config.hidden_size, checkpoint, self._eyes.device)
         side = config.image_size
@@ -102,7 +98,7 @@ class ImageReward:
         return [Score((number - MEAN) / SD, truncation(cut)) for number, cut in zip(number_N, cut_N, strict=True)]
 
 
-def _sort(tensors: Tensors, place: Path) -> tuple[dict[str, torch.Tensor], ...]:
+def split_checkpoint(tensors: Tensors, place: Path) -> tuple[dict[str, torch.Tensor], ...]:
     """Tensors of the picture encoder, the text encoder and the head. Raises BadData for what is none of them."""
     stems = ("blip.visual_encoder.", "blip.text_encoder.", "mlp.")
     sorted_out: dict[str, dict[str, torch.Tensor]] = {stem: {} for stem in stems}
@@ -114,49 +110,3 @@ def _sort(tensors: Tensors, place: Path) -> tuple[dict[str, torch.Tensor], ...]:
             raise BadData(f"{place} has a {name}, which has no place in the model")
         sorted_out[stem][name.removeprefix(stem)] = tensor
     return tuple(sorted_out.values())
-
-
-def _vision_config(tensors: Tensors, place: Path) -> Any:
-    """The picture encoder's sizes, which stand in no published file but follow from its tensors."""
-    try:
-        positions, width = tensors["pos_embed"].shape[1:]
-        patch = tensors["patch_embed.proj.weight"].shape[-1]
-        inner = tensors["blocks.0.mlp.fc1.weight"].shape[0]
-    except (KeyError, ValueError, IndexError) as error:
-        raise BadData(f"{place} is no ImageReward checkpoint: its picture encoder lacks {error}") from None
-    return BlipVisionConfig(
-        hidden_size=width,
-        intermediate_size=inner,
-        num_hidden_layers=len({name.split(".")[1] for name in tensors if name.startswith("blocks.")}),
-        num_attention_heads=width // HEAD_WIDTH,
-        image_size=round((positions - 1) ** 0.5) * patch,
-        patch_size=patch,
-        hidden_act="gelu",
-        layer_norm_eps=1e-6,
-    )
-
-
-def _text_config(file: Path, picture_width: int) -> Any:
-    """The text encoder's sizes, from the published med_config.json; each layer looks at the picture."""
-    try:
-        med = json.loads(file.read_text(encoding="utf-8"))
-        return BlipTextConfig(
-            vocab_size=med["vocab_size"],
-            hidden_size=med["hidden_size"],
-            intermediate_size=med["intermediate_size"],
-            num_hidden_layers=med["num_hidden_layers"],
-            num_attention_heads=med["num_attention_heads"],
-            max_position_embeddings=med["max_position_embeddings"],
-            layer_norm_eps=med["layer_norm_eps"],
-            hidden_act=med["hidden_act"],
-            pad_token_id=med["pad_token_id"],
-            bos_token_id=None,
-            eos_token_id=None,
-            sep_token_id=None,
-            encoder_hidden_size=picture_width,
-            is_decoder=True,  # in transformers, what has cross-attention; nothing is masked causally
-        )
-    except FileNotFoundError:
-        raise MissingInput(f"no {file.name} in {file.parent}", hint="it is published beside the checkpoint") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadData(f"{file} is no med_config.json of BLIP: {error}") from None

@@ -231,8 +231,9 @@ def small_aesthetic_head(path: Path) -> None:
 
 
 def small_hps(path: Path) -> None:
-    """The checkpoint in `hps`, config and processors in `base`."""
+    """The checkpoint in `hps`, in half precision as published; config and processors in `base`."""
     (path / "hps").mkdir(parents=True)
-    torch.save({"state_dict": draw(open_clip_shapes())}, path / "hps" / "HPS_v2.1_compressed.pt")
+    tensors = {name: tensor.half() for name, tensor in draw(open_clip_shapes()).items()}
+    torch.save({"state_dict": tensors}, path / "hps" / "HPS_v2.1_compressed.pt")
     CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=WIDTH).save_pretrained(path / "base")
     clip_processors(path / "base")

@@ -11,14 +11,8 @@ import torch
 from transformers import BlipTextModel, BlipVisionModel
 
 from components.core.errors import BadData, MissingInput
-from components.scoring.rewards.blip_layout import from_blip_vision
-from components.scoring.rewards.image_reward import (
-    ImageReward,
-    ImageRewardOptions,
-    _sort,
-    _text_config,
-    _vision_config,
-)
+from components.scoring.rewards.blip_layout import from_blip_vision, read_med_config, vision_config
+from components.scoring.rewards.image_reward import ImageReward, ImageRewardOptions, split_checkpoint
 from tests.scoring.rewards.published import MED_CONFIG, image_reward_shapes, image_reward_tensors, pictures, rows
 
 VIT_L = {
@@ -45,14 +39,16 @@ def test_the_mapping_fits_the_published_size(tmp_path: Path) -> None:
     (tmp_path / "med_config.json").write_text(json.dumps(MED))
     with torch.device("meta"):
         published = {name: torch.empty(shape) for name, shape in image_reward_shapes(VIT_L, MED).items()}
-        vision, text, head = _sort(published, tmp_path)
-        config = _vision_config(vision, tmp_path)
+        vision, text, head = split_checkpoint(published, tmp_path)
+        config = vision_config(vision, tmp_path)
         eyes = BlipVisionModel(config)
-        reader = BlipTextModel(_text_config(tmp_path / "med_config.json", 1024), add_pooling_layer=False)
+        reader = BlipTextModel(read_med_config(tmp_path / "med_config.json", 1024), add_pooling_layer=False)
     assert {**VIT_L, "num_attention_heads": 16}.items() <= config.to_dict().items()
     assert _shapes(from_blip_vision(vision)) == _shapes(eyes.state_dict())
     assert _shapes(text) == _shapes(reader.state_dict())
     assert _shapes(head)["layers.0.weight"] == (1024, 768)
+    numbers = sum(tensor.numel() for tensor in published.values())
+    assert 4 * numbers == pytest.approx(1.79e9, abs=0.005e9)  # bytes of the published file
 
 
 def _shapes(tensors: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:

@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -13,6 +14,8 @@ from components.core.config import RewardConfig
 from components.core.contracts import StepName
 from components.core.errors import BadRequest, MissingInput
 from components.core.runner import run_request
+from components.scoring.rewards import pretrained
+from components.scoring.rewards.registry import find_reward
 from components.scoring.scorer import Scorer, load_scorers
 from tests.scoring.rewards.published import draw, head_shapes, pictures, rows
 from tests.scoring.shards import commit_shard, prompts, reward_rows, scoring_request
@@ -22,7 +25,7 @@ PINNED = {
     "aesthetic": [0.0268478, 0.0572944, 0.3444751, 0.2358500],
     "clip_score": [-0.3679248, -0.5370677, 0.2531975, -0.5638040],
     "pick_score": [-36.7935670, -53.7083619, 25.3204957, -56.3820757],
-    "hps": [22.9599342, -28.0215950, 3.5251908, 34.2077675],
+    "hps": [22.9600525, -28.0214577, 3.5369895, 34.2151566],
     "image_reward": [0.4571270, -0.0902404, 0.6870483, 0.3170259],
 }
 """What these weights (seeded by the tensors' names) give the four pictures. Those of `hps` and `image_reward` are the
@@ -101,6 +104,19 @@ def test_half_precision_is_refused_without_a_gpu(name: str, rewards: dict[str, R
     half = RewardConfig(name=name, options={**rewards[name].options, "dtype": "fp16"})
     with pytest.raises(BadRequest, match=r'dtype = "fp16" needs a GPU, and there is none here \(set dtype = "fp32"\)'):
         load_scorers([half])
+
+
+@pytest.mark.parametrize("name", NAMES[1:])
+def test_half_precision_stays_near(
+    name: str, rewards: dict[str, RewardConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The CPU computes bfloat16 too, eight bits of it: what only a GPU is allowed runs here, and lands near."""
+    monkeypatch.setattr(pretrained, "device_for", lambda precision: torch.device("cpu"))
+    reward_class = find_reward(name)
+    half = reward_class(reward_class.Options(**rewards[name].options, dtype="bf16"))
+    found = [score.reward for score in half.score(pictures(), rows())]
+    assert found == pytest.approx(PINNED[name], abs=0.05 if name in ("clip_score", "image_reward") else 5)
+    assert found != near(PINNED[name])
 
 
 def test_each_is_a_judge_too(rewards: dict[str, RewardConfig], file_store: str) -> None:
