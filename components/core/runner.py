@@ -111,6 +111,7 @@ def _service_away(error: BaseException | None) -> BaseException | None:
         names = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
         if isinstance(error, ConnectionError | TimeoutError) or names & {
             "httpx.TransportError",
+            "httpx2.TransportError",
             "requests.ConnectionError",
             "requests.Timeout",
             "urllib3.TimeoutError",

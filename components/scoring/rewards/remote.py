@@ -16,6 +16,8 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -36,6 +38,8 @@ log = logging.getLogger(__name__)
 URL_VARIABLE = "DDPO_REWARD_URL"
 LONGEST_WAIT = 30.0
 """Seconds between two attempts, at most."""
+PACKERS = 4
+"""Threads that encode pictures."""
 BUSY = (408, 429)
 """Refusals that another attempt may not meet."""
 FINAL = {kind.exit_code: kind for kind in (BadRequest, BadData, MissingInput)}
@@ -87,9 +91,10 @@ class Remote:
 
     def score(self, pictures: list[Image.Image], prompts: list[PromptRow]) -> list[Score]:
         """What the server says of each; missing where it says nothing."""
-        asked = [protocol.pack(picture, prompt) for picture, prompt in zip(pictures, prompts, strict=True)]
         size = min(self._options.batch, self._server.limits.pictures)
-        return [score for start in range(0, len(asked), size) for score in self._ask(asked[start : start + size])]
+        with ThreadPoolExecutor(PACKERS) as packers:  # the next request is packed while the server has this one
+            asked = packers.map(protocol.pack, pictures, prompts)
+            return [score for _ in range(0, len(pictures), size) for score in self._ask(list(islice(asked, size)))]
 
     def _ask(self, asked: list[Asked]) -> list[Score]:
         try:

@@ -25,6 +25,8 @@ from components.scoring.server.protocol import TOKEN_VARIABLE, Limits
 
 QUEUE = 32
 """Connections at once; more are answered 503, and come again."""
+IDLE_SECONDS = 75
+"""How long a connection may rest: a client waits for pictures to be drawn, and need not connect again each time."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +60,7 @@ def server(parsed: argparse.Namespace) -> uvicorn.Config:
         ssl_certfile=parsed.certificate,
         ssl_keyfile=parsed.key,
         limit_concurrency=QUEUE,
+        timeout_keep_alive=IDLE_SECONDS,
         server_header=False,
         log_level="info",
     )
