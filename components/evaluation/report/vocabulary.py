@@ -23,6 +23,10 @@ REWARDS = {
     "jpeg_compressibility": Words("minus JPEG size", "kB", "pictures that compress well: flat, smooth, simple"),
     "alignment": Words("caption alignment", "", "pictures in which a captioner finds what the prompt says"),
     "aesthetic": Words("aesthetic score", "", "pictures that people rated as beautiful"),
+    "clip_score": Words("CLIP score", "", "pictures that CLIP finds like the prompt"),
+    "pick_score": Words("PickScore", "", "pictures that people pick for the prompt"),
+    "hps": Words("HPS", "", "pictures that people prefer for the prompt"),
+    "image_reward": Words("ImageReward", "", "pictures that people rank higher for the prompt"),
 }
 
 SPLITS = {
