@@ -152,6 +152,7 @@ def test_a_connection_problem_of_requests_and_httpx_is_75(
         requests.ReadTimeout("x"),
         httpx.ConnectError("x"),
         httpx.ReadTimeout("x"),
+        pytest.importorskip("httpx2").ConnectError("x"),
     ):
         step.error = error
         assert exit_code(monkeypatch, "--request", uri) == 75, error
