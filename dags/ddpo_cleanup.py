@@ -21,6 +21,7 @@ from dags.pipeline.runbooks import CLEANUP_RUNBOOK
     params=CLEANUP_FORM,
     doc_md=CLEANUP_RUNBOOK,
     on_failure_callback=FailureNotifier(),
+    is_paused_upon_creation=False,
     tags=["ddpo"],
 )
 def ddpo_cleanup() -> None:

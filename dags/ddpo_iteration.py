@@ -21,6 +21,7 @@ from dags.pipeline.steps import step_task
     params=ITERATION_FORM,
     doc_md=ITERATION_RUNBOOK,
     on_failure_callback=FailureNotifier(),
+    is_paused_upon_creation=False,
     tags=["ddpo"],
 )
 def ddpo_iteration() -> None:

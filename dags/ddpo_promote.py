@@ -17,6 +17,7 @@ from dags.pipeline.runbooks import PROMOTE_RUNBOOK
     params=PROMOTE_FORM,
     doc_md=PROMOTE_RUNBOOK,
     on_failure_callback=FailureNotifier(),
+    is_paused_upon_creation=False,
     tags=["ddpo"],
 )
 def ddpo_promote() -> None:

@@ -16,6 +16,7 @@ from dags.pipeline.runbooks import RESCORE_RUNBOOK
     params=RESCORE_FORM,
     doc_md=RESCORE_RUNBOOK,
     on_failure_callback=FailureNotifier(),
+    is_paused_upon_creation=False,
     tags=["ddpo"],
 )
 def ddpo_rescore() -> None:

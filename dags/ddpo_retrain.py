@@ -28,6 +28,7 @@ from dags.pipeline.waiting import WaitForTheEnd
     doc_md=RETRAIN_RUNBOOK,
     deadline=deadline(),
     on_failure_callback=FailureNotifier(),
+    is_paused_upon_creation=False,
     tags=["ddpo"],
 )
 def ddpo_retrain() -> None:

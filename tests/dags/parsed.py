@@ -22,6 +22,7 @@ def main() -> None:
             "schedule": dag.timetable.summary if dag.schedule else None,
             "max_active_runs": dag.max_active_runs,
             "native": dag.render_template_as_native_obj,
+            "paused": dag.is_paused_upon_creation,
             "params": {name: dag.params.get_param(name).schema for name in dag.params},
             "tasks": {
                 task.task_id: {

@@ -120,6 +120,11 @@ def test_there_is_room_for_several_campaigns_and_no_native_rendering(parsed: dic
     assert not any(dag["native"] for dag in parsed["dags"].values())
 
 
+def test_no_dag_waits_to_be_switched_on(parsed: dict[str, Any]) -> None:
+    """A campaign's first iteration would stay queued for ever. Nothing starts by itself: schedules are the deployment's."""
+    assert {dag["paused"] for dag in parsed["dags"].values()} == {False}
+
+
 def test_the_form_offers_every_preset(parsed: dict[str, Any]) -> None:
     params = parsed["dags"]["ddpo_retrain"]["params"]
     assert [name for name in params["preset"]["enum"] if name] == presets.names()
