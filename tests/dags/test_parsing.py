@@ -121,7 +121,7 @@ def test_there_is_room_for_several_campaigns_and_no_native_rendering(parsed: dic
 
 
 def test_no_dag_waits_to_be_switched_on(parsed: dict[str, Any]) -> None:
-    """A campaign's first iteration would stay queued for ever. Nothing starts by itself: schedules are the deployment's."""
+    """A campaign would stay queued for ever. Nothing starts by itself: schedules are the deployment's."""
     assert {dag["paused"] for dag in parsed["dags"].values()} == {False}
 
 
