@@ -21,7 +21,7 @@ from components.core.config import Contract
 from components.core.records import PromptRow
 from components.scoring.rewards.image_text import ImageTextModel, text_processor
 from components.scoring.rewards.open_clip_layout import from_open_clip
-from components.scoring.rewards.pretrained import Precision, fill_model, library_versions, read_tensors
+from components.scoring.rewards.pretrained import Precision, fill_model, library_versions, read_config, read_tensors
 from components.scoring.rewards.reward import Score
 
 MEAN, SD = (torch.tensor(numbers)[:, None, None] for numbers in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
@@ -54,7 +54,7 @@ class Hps:
         self._options = options
         checkpoint = weights.directory(options.model, options.revision, holds=options.file) / options.file
         base = weights.directory(options.base, options.base_revision)
-        config = CLIPConfig.from_pretrained(base, local_files_only=True)
+        config = read_config(CLIPConfig, base)
         tensors = from_open_clip(read_tensors(checkpoint))
         model = fill_model(CLIPModel, config, tensors, checkpoint, options.dtype)
         side: int = config.vision_config.image_size

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from transformers import AutoConfig, AutoImageProcessor, AutoModel, AutoTokenizer
 
 from components.core.errors import BadRequest, MissingInput
-from components.scoring.rewards.pretrained import Precision, load_model
+from components.scoring.rewards.pretrained import Precision, load_model, read_config
 
 FAMILIES = ("clip", "siglip", "siglip2")
 """`model_type` of what compares pictures with texts. SigLIP 2 of a fixed size is a `siglip`."""
@@ -54,7 +54,7 @@ class ImageTextModel:
 
         Raises BadRequest if the model is neither CLIP nor SigLIP, and as `load_model` does.
         """
-        family = AutoConfig.from_pretrained(directory, local_files_only=True).model_type
+        family = read_config(AutoConfig, directory).model_type
         if family not in FAMILIES:
             raise BadRequest(f"{directory} holds a {family}", hint=f"there is {', '.join(FAMILIES)}")
         beside = processors or directory

@@ -29,6 +29,14 @@ def device_for(precision: Precision) -> torch.device:
     return torch.device("cpu")
 
 
+def read_config(config_class: Any, directory: Path) -> Any:
+    """A model's config.json. Raises BadData for one that transformers does not know, or that is spoilt."""
+    try:
+        return config_class.from_pretrained(directory, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        raise BadData(f"{directory}: config.json cannot be read: {_first_line(error)}") from None
+
+
 def load_model(model_class: Any, directory: Path, precision: Precision = "fp32") -> Any:
     """A model from a directory in transformers' layout, ready to score.
 

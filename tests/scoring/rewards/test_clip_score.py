@@ -105,6 +105,10 @@ def test_what_cannot_be_scored_is_refused(weights: Path, tmp_path: Path) -> None
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(BadRequest, match="holds a bert"):
         score(tmp_path)
+    for spoilt in ("{", '{"model_type": "of another world"}'):
+        (tmp_path / "config.json").write_text(spoilt)
+        with pytest.raises(BadData, match=r"config\.json cannot be read"):
+            score(tmp_path)
 
 
 def test_a_directory_that_is_not_whole_is_refused(tmp_path: Path) -> None:
