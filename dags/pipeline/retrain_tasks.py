@@ -105,5 +105,6 @@ def _require_audit(state: Campaign) -> None:
     found = audit.audited(state)
     if found is None or found.level in (None, "fail"):
         said = found.said if found else "no audit"
-        raise BadRequest(f"the config requires an audit: {said}", hint="then clear this task; docs/runbooks/audits.md")
+        hint = "then clear this task, or `ddpo resume`; docs/runbooks/audit-a-reward.md"
+        raise BadRequest(f"the config requires an audit: {said}", hint=hint)
     log.info("%s", found.said)

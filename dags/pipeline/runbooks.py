@@ -62,6 +62,7 @@ all the same. One campaign of a preset at a time; several presets may run at onc
 | `open_run` | 73 "is not finished": an earlier campaign of this preset. `ddpo resume` or `ddpo stop` it |
 | `open_run` | 64 "belongs to the base": docs/runbooks/champion-of-another-base.md |
 | `baseline_shards`, `baseline` | the judge's or the reward's weights; the base model |
+| `begin` | 64 "requires an audit": docs/runbooks/audit-a-reward.md |
 | `wait_for_the_end` | an iteration failed: mend and clear it in `ddpo_iteration`, then clear this task |
 | `wait_for_the_end` | "the loop is dead": docs/runbooks/dead-loop.md |
 

@@ -6,6 +6,7 @@ Steps are fakes that commit plausible numbers; Airflow, its database, the store 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from components.core import promotion
 from components.core.errors import Conflict
 from components.core.layout import RunLayout
 from dags.pipeline import promotions
+from tests.core.audits import commit_audit
 from tests.dags.homes import Home, finished
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(900)]
@@ -23,7 +25,9 @@ AUTOMATIC = 'promotion.approval="automatic"'
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     directory = tmp_path_factory.mktemp("promotion")
-    return Home(directory, MLFLOW_TRACKING_URI=f"sqlite:///{directory}/mlflow.db", FAKE_REGISTRY="1")
+    made = Home(directory, MLFLOW_TRACKING_URI=f"sqlite:///{directory}/mlflow.db", FAKE_REGISTRY="1")
+    commit_audit(made.store, "fake", "pass")  # the id of the fake scorer: without an audit a person would be asked
+    return made
 
 
 def champions(home: Home) -> list[tuple[str, str, int, str]]:
@@ -165,3 +169,20 @@ def test_mlflow_away_leaves_the_promotion_standing_and_the_task_red(home: Home) 
     assert champions(home)[-1][:3] == ("promote", "late", 2)
     assert finished(home.ddpo("champion", "ddpo-tiny", "--project"))[0] == 0
     assert aliases(home)["champion"] == "late-policy-2"
+
+
+def test_no_iteration_is_begun_without_the_audit_that_the_config_requires(tmp_path: Path) -> None:
+    """The start is drawn and scored, which tells whose audit is wanted; an audit later, the same command goes on."""
+    home = Home(tmp_path)
+    code, _, err = home.run("unknown", 'promotion.audit="required"', "iterations=1")
+    assert code == 64
+    assert "the config requires an audit: fake is not audited: `ddpo audit jpeg_incompressibility` does it" in err
+    assert (home.called("scoring", "unknown"), home.called("training", "unknown")) == (3, 0)
+    commit_audit(home.store, "fake", "fail")
+    assert (
+        "the audit of fake says fail: words earn 50 %"
+        in home.run("unknown", 'promotion.audit="required"', "iterations=1")[2]
+    )
+    commit_audit(home.store, "fake", "warn", number=1)
+    assert home.run("unknown", 'promotion.audit="required"', "iterations=1")[0] == 0
+    assert home.called("training", "unknown") == 1

@@ -55,7 +55,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Itera
     directory = tmp_path_factory.mktemp("machine")
     home = Home(directory, FAKE_REGISTRY="1", MLFLOW_TRACKING_URI="")
     model = "registration.model=ddpo-fakes"  # theirs: the real base has no part in it
-    _, said, _ = home.run("fakes", model, 'promotion.approval="automatic"')
+    _, said, _ = home.run("fakes", model, 'promotion.approval="automatic"', 'promotion.audit="off"')
     assert said.endswith("policy 2 is champion of ddpo-fakes, approved by automatic\n"), said
     assert home.run("rival", model, "seed=1")[0] == 0
     machine = Machine(

@@ -43,6 +43,7 @@ TITLES = {
     "constant": "Constant answers",
     "missing": "Missing rewards",
 }
+WORDS_ON = {"white": "words on white", "swapped": "words on another's", "right": "words on the right one"}
 WIDTH, ROW, LEFT, TOP = 860, 34, 190, 8
 """Pixels of the strip chart: its width, a strip's height, room for the names, room above."""
 
@@ -123,8 +124,7 @@ def _rows(exhibits: Exhibits, answers: Answers) -> Iterator[dict[str, Any]]:
         words = mine.prompt.text
         cells = [("the right picture", mine.picture, answers.right[i])]
         cells += [("another prompt's", other.picture, answers.swapped[i])]
-        names = {"white": "words on white", "swapped": "words on another's", "right": "words on the right one"}
-        cells += [(names[g], painted(grounds[g], words), answers.painted[g][i]) for g in GROUNDS]
+        cells += [(WORDS_ON[g], painted(grounds[g], words), answers.painted[g][i]) for g in GROUNDS]
         pictures = [{"name": name, "src": data_uri(picture), "reward": shown(x)} for name, picture, x in cells]
         yield {"text": words, "other": other.prompt.text, "pictures": pictures}
 
@@ -140,10 +140,9 @@ def _strips(answers: Answers) -> tuple[list[Strip], list[tuple[float, str]]]:
     kinds: list[tuple[str, str, Numbers]] = [
         ("the right picture", "c3", answers.right),
         ("another prompt's", "c6", answers.swapped),
-        *((f"words on {'white' if g == 'white' else 'another’s' if g == 'swapped' else 'the right one'}", "c2", numbers)
-          for g, numbers in answers.painted.items()),
+        *((WORDS_ON[ground], "c2", numbers) for ground, numbers in answers.painted.items()),
         *((f"nothing: {kind}", "c1", numbers) for kind, numbers in answers.blanks.items()),
-    ]  # fmt: skip
+    ]
     known = [x for _, _, numbers in kinds for x in numbers if x is not None]
     ticks = _ticks(min(known, default=0.0), max(known, default=0.0))
 

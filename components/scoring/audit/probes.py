@@ -115,7 +115,11 @@ def _swapped(answers: Answers) -> Finding:
     right, swapped = mean(answers.right), mean(answers.swapped)
     said = f"the right picture beats another prompt's for {len(pairs) - lost:g} of {len(pairs)} prompts"
     return _found(
-        "swapped", lost / len(pairs), "share", SWAPPED, f"{said}: {right:.3g} against {swapped:.3g} in the mean"
+        "swapped",
+        lost / len(pairs),
+        "of the prompts lost",
+        SWAPPED,
+        f"{said}: {right:.3g} against {swapped:.3g} in the mean",
     )
 
 
