@@ -154,6 +154,7 @@ def compose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Compose]:
             patch.setenv(name, value)
         file = settings(directory, ceph)
         compose = Compose(file, ceph, kept | {"ENGINE": ENGINE, "DDPO_COMPOSE_SETTINGS": str(file)})
+        compose("down", "--volumes")  # of a run that was killed: its passwords were others
         try:
             yield compose
         finally:
