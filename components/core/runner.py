@@ -25,7 +25,9 @@ from pydantic import ValidationError
 from components.core import errors, store
 from components.core.config import describe
 from components.core.contracts import REQUESTS, Manifest, Request, StepName
+from components.core.deployment import STORE_VARIABLE
 from components.core.errors import BadRequest, StepError, Unavailable
+from components.core.layout import RunLayout
 from components.core.lifeline import die_with_parent
 
 log = logging.getLogger(__name__)
@@ -77,6 +79,8 @@ def main(step: StepName) -> None:
     log_to_stderr()
     die_with_parent()
     signal.signal(signal.SIGTERM, _end)
+    if not os.environ.get(STORE_VARIABLE) and "/runs/" in arguments.request:
+        os.environ[STORE_VARIABLE] = RunLayout(arguments.request).store  # mirrors of models are there, too
     sys.exit(_exit_code(step, arguments.request))
 
 
