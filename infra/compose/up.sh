@@ -42,7 +42,7 @@ fi
 # AWS needs no endpoint; all else that is empty has no default.
 empty=$(sed -nE 's/^([A-Z][A-Z0-9_]*)=$/\1/p' "$SETTINGS" | grep -vx AWS_ENDPOINT_URL | paste -sd ' ' || true)
 [[ -z $empty ]] || refuse "$SETTINGS: fill in $empty"
-if grep -qE 'registry\.example\.org|example-ddpo-store' "$environment"; then
+if grep -qE '^[^#]*(registry\.example\.org|example-ddpo-store)' "$environment"; then
 	refuse "$environment still names the example's store or images"
 fi
 

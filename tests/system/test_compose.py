@@ -123,7 +123,8 @@ def environment_file(directory: Path, ceph: Ceph) -> Path:
     for kind, image in step_images().items():
         text = re.sub(rf'^{kind} = ".*"$', f'{kind} = "{image}"', text, flags=re.MULTILINE)
     text = text.replace("[variables]", "unpinned = true\n\n[variables]", 1)
-    text = text.replace("s3://example-ddpo-store", f"s3://{BUCKET}/compose").replace("gpus = 1\n", "")
+    text = text.replace("s3://example-ddpo-store", f"s3://{BUCKET}/compose")
+    text = re.sub(r"^gpus = 1.*\n", "", text, flags=re.MULTILINE)
     text = text.replace('AWS_DEFAULT_REGION = "default"', 'AWS_DEFAULT_REGION = "us-east-1"\nOMP_NUM_THREADS = "1"')
     text = re.sub(r"^# AWS_ENDPOINT_URL = \S+.*$", f'AWS_ENDPOINT_URL = "{ceph.endpoint}"', text, flags=re.MULTILINE)
     text = text.replace('network = "ddpo-steps"', f'network = "{NETWORK}"').replace("/srv/ddpo/models", str(directory))
