@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-import time
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -189,12 +191,15 @@ def test_a_server_that_comes_back_in_time_loses_nothing(monkeypatch: pytest.Monk
 
 
 def test_a_timeout_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def sleep(asked: dict[str, Any]) -> dict[str, Any]:
-        time.sleep(0.3)
+    given_up = threading.Event()
+
+    def wait(asked: dict[str, Any]) -> dict[str, Any]:
+        given_up.wait(20)
         return answer(asked)
 
-    with told(monkeypatch, sleep, attempts=2, timeout=0.05) as (remote, server):
+    with told(monkeypatch, wait, attempts=2, timeout=0.7) as (remote, server):
         scores = remote.score(PICTURES, prompts(3))
+        given_up.set()
         assert len(server.asked) == 2
     assert scores == [Score.missing("ReadTimeout: timed out")] * 3
 
@@ -350,9 +355,6 @@ def test_pictures_arrive_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_client_needs_neither_torch_nor_a_server() -> None:
-    import subprocess
-    import sys
-
     code = (
         "import sys; sys.modules.update(dict.fromkeys(('torch', 'transformers', 'fastapi', 'uvicorn')))\n"
         "import components.scoring.rewards.remote, components.scoring.rewards.combined"
