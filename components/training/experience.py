@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -45,6 +45,10 @@ class Experience:
         row_N = torch.full((len(self),), -1, dtype=torch.int64)
         row_N[self.held_M] = torch.arange(len(self.held_M))
         return row_N
+
+    def holding(self, held_M: Tensor, latents_MSCHW: Tensor, log_probs_MT: Tensor) -> Experience:
+        """The same samples, with the trajectories of others in this process."""
+        return replace(self, held_M=held_M, latents_MSCHW=latents_MSCHW, log_probs_MT=log_probs_MT)
 
     def keep(self, kept: Sequence[int]) -> Experience:
         """The same with some samples only; the others count as dropped."""

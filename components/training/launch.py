@@ -49,6 +49,7 @@ def on_this_machine(train: Training, request: TrainingRequest) -> Trained:
         finally:  # also where somebody interrupts
             for process in context.processes:
                 process.kill()
+                process.join()
         return _read(Path(directory))
 
 

@@ -64,6 +64,17 @@ class Ranks:
         for parameter, gradient in zip(parameters, whole.split([p.numel() for p in parameters]), strict=True):
             parameter.grad = gradient.view_as(parameter).clone()
 
+    def send(self, tensor: Tensor, rank: int, device: torch.device) -> None:
+        """Give a tensor to another rank, which receives it. Bytes travel: not every backend knows every dtype."""
+        dist.send(tensor.contiguous().view(torch.uint8).to(device), rank)
+
+    def receive(self, like: Tensor, count: int, rank: int, device: torch.device) -> Tensor:
+        """Take from another rank `count` rows such as those of `like`, which has at least one dimension more."""
+        rows = torch.empty((count, *like.shape[1:]), dtype=like.dtype)
+        received = rows.view(torch.uint8).to(device)
+        dist.recv(received, rank)
+        return received.cpu().view(like.dtype)
+
     def from_first(self, value: Item) -> Item:
         """Rank 0's value: clocks and stores differ from moment to moment, and ranks must not."""
         if self.size == 1:

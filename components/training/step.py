@@ -24,8 +24,10 @@ from components.training.advantage import advantages
 from components.training.average import AVERAGE_FILE, AdapterAverage
 from components.training.experience import Experience, load_experience, load_history
 from components.training.optimizer import OPTIMIZER_FILE, load_optimizer, make_optimizer, save_optimizer
+from components.training.pairs import plan_updates
 from components.training.progress import Checkpoints
 from components.training.ranks import SOLO, Ranks, joined, under_torchrun
+from components.training.spread import evenly
 from components.training.update import Evaluator, check_ratio, optimise, require_ratio_one
 
 
@@ -56,14 +58,15 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
     parameters, optimizer, average = _prepare(policy, request)
     checkpoints = Checkpoints(request, parameters, optimizer, average, ranks)
 
-    evaluator = Evaluator(policy, experience, request.sampler)
+    seed = derive_seed("shuffle", request.seed)
+    plan = plan_updates(len(experience), request.sampler.steps, request.training, seed=seed)
+    evaluator = Evaluator(policy, evenly(experience, plan, ranks, policy.device), request.sampler)
     progress = checkpoints.resume()
     if not progress.checked:
         progress.checked = check_ratio(evaluator, request.training, ranks)
         require_ratio_one(progress.checked, request.training)
-    seed = derive_seed("shuffle", request.seed)
     learned = optimise(
-        evaluator, advantage_N, optimizer, average, request.training, progress, checkpoints, seed=seed, ranks=ranks
+        evaluator, plan, advantage_N, optimizer, average, request.training, progress, checkpoints, ranks=ranks
     )
 
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):

@@ -7,7 +7,7 @@ the per-step loop's, at a fraction of the calls. N samples · T steps · P pairs
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -23,7 +23,7 @@ from components.policy.load import Policy, predict
 from components.training import loss
 from components.training.average import AdapterAverage
 from components.training.experience import Experience
-from components.training.pairs import Pairs, plan_updates
+from components.training.pairs import Pairs
 from components.training.progress import Checkpoints, Progress
 from components.training.ranks import SOLO, Ranks
 
@@ -124,6 +124,7 @@ def require_ratio_one(metrics: dict[str, float], config: TrainingConfig) -> None
 
 def optimise(
     evaluator: Evaluator,
+    plan: Sequence[Pairs],
     advantage_N: Tensor,
     optimizer: torch.optim.Optimizer,
     average: AdapterAverage,
@@ -131,11 +132,9 @@ def optimise(
     progress: Progress,
     checkpoints: Checkpoints,
     *,
-    seed: int,
     ranks: Ranks = SOLO,
 ) -> dict[str, float]:
-    """Take the iteration's optimiser updates, from where `progress` stands. Returns their mean metrics."""
-    plan = plan_updates(len(advantage_N), evaluator.schedule.steps, config, seed=seed)
+    """Take the plan's optimiser updates, from where `progress` stands. Returns their mean metrics."""
     parameters = list(trainable(evaluator.policy.unet).values())
     quiet = None if ranks.leads else True
     with tqdm(total=len(plan), initial=len(progress.history), desc="training", unit="update", disable=quiet) as bar:

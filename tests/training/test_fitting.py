@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from components.core.config import BaseModelConfig, PromptsConfig, RunConfig, SamplerConfig
 from components.training import fitting
 from components.training.fitting import Measure, Search, Trial, search
 from dags.pipeline import presets
-from dags.pipeline.cli import app
 
 
 def trier(seconds: Any, memory: int = 10**9) -> tuple[Any, list[int]]:
@@ -98,17 +95,10 @@ def test_the_iteration_is_the_sum_of_its_pictures_and_pairs(small: RunConfig) ->
     assert "CPU" not in page
 
 
-def test_the_command_prints_overrides_that_can_be_pasted_and_writes_nothing(
-    pipeline_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DDPO_HOME", str(tmp_path / "home"))
-    monkeypatch.delenv("DDPO_STORE", raising=False)
-    base = ("--set", f"base.model={pipeline_path}")
-    assert CliRunner().invoke(app, ["fit", "smoke", *base, "--seconds", "1"]).exit_code == 0
-    page = capfd.readouterr().out
+def test_what_it_says_to_paste_is_a_config(small: RunConfig) -> None:
+    """The command is the page's on bringing a model: tests/test_bring_your_model.py runs it."""
+    page = fitting.fit(small, seconds=0.1)
     assert "Memory is not the limit on a CPU" in page
     overrides = re.findall(r"--set (\S+)", page)
-    config = presets.resolve("smoke", overrides)
-    assert json.loads(config.model_dump_json())["sampler"]["batch"] <= 4  # a shard's pictures
     assert len(overrides) == 2
-    assert not (tmp_path / "home").exists()
+    assert presets.resolve("smoke", overrides).sampler.batch <= 4  # a shard's pictures

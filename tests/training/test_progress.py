@@ -14,9 +14,10 @@ from components.core.contracts import StepName, TrainingRequest, TrainingResult
 from components.core.runner import run_request
 from components.training.average import AVERAGE_FILE
 from components.training.progress import Checkpoints, Progress
-from components.training.ranks import together
+from components.training.ranks import Ranks
 from components.training.step import train
 from components.training.update import Evaluator
+from tests.training.forked import two_ranks
 from tests.training.iteration import small_run
 
 EVERY_MICRO_BATCH = 1e-9
@@ -134,29 +135,18 @@ def test_the_mean_of_the_adapter_goes_on_too(file_store: str, pipeline_path: Pat
 
 
 def trained_by_two(request: TrainingRequest, place: Path, *, killed: int = 0) -> list[TrainingResult]:
-    """Two ranks by fork, which need no import; rank 0 is killed after so many checkpoints."""
-    place.mkdir()
-    pids = []
-    for rank in range(2):
-        if (pid := os.fork()) == 0:
-            try:
-                if killed and rank == 0:
-                    die_after(killed)
-                with together(rank, 2, local_rank=rank, meeting=f"file://{place}/meeting") as ranks:
-                    (place / f"result-{rank}").write_text(train(request, ranks)[0].model_dump_json())
-            finally:
-                os._exit(0)
-        pids.append(pid)
-    for pid in pids:
-        os.waitpid(pid, 0)
-    return [TrainingResult.model_validate_json(path.read_text()) for path in sorted(place.glob("result-*"))]
+    """What each of two ranks ends with; rank 0 is killed after so many checkpoints."""
+
+    def work(ranks: Ranks) -> str:
+        if killed and ranks.leads:
+            die_after(killed)
+        return train(request, ranks)[0].model_dump_json()
+
+    return [TrainingResult.model_validate_json(said) for said in two_ranks(place, work)]
 
 
-def test_two_ranks_go_on_between_updates(
-    file_store: str, pipeline_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_ranks_go_on_between_updates(file_store: str, pipeline_path: Path, tmp_path: Path) -> None:
     """Killed after the first of two updates: both ranks go on from rank 0's checkpoint, and end as if undisturbed."""
-    monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     request = often(small_run(file_store, pipeline_path).draw(0))
     request = request.model_copy(update={"training": request.training.model_copy(update={"processes": 2})})
     wanted = trained_by_two(often(request, 0), tmp_path / "undisturbed")

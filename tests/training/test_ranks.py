@@ -34,7 +34,7 @@ ONE_UPDATE = TrainingConfig(
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory, pipeline_path: Path) -> TrainingRequest:
-    """Iteration 1 of 16 samples in three shards, 6, 5 and 5: two ranks hold 11 and 5."""
+    """Iteration 1 of 16 samples in three shards, 6, 5 and 5: two ranks read 11 and 5."""
     prompts = PromptsConfig(prompts=4, samples_per_prompt=4, shards=3)
     root = f"file://{tmp_path_factory.mktemp('ranks')}"
     small = small_run(root, pipeline_path, training=ONE_UPDATE)
@@ -56,7 +56,7 @@ def gradient(manifest: Manifest) -> np.ndarray:
 
 
 def test_two_ranks_have_the_gradient_of_one(drawn: TrainingRequest) -> None:
-    """11 samples on one rank and 5 on the other: moments within 1e-5, and every metric too."""
+    """Shards of 6, 5 and 5 samples, so that three must move: moments within 1e-5, and every metric too."""
     alone = run_request(StepName.TRAINING, drawn)
     together = run_request(StepName.TRAINING, changed(drawn, "two", processes=2))
     one, two = gradient(alone), gradient(together)
