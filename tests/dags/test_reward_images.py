@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ from components.core import store
 from components.core.config import RewardConfig
 from components.core.contracts import ScoringRequest, StartRequest, StartResult, StepName, canonical_json
 from components.core.errors import BadRequest
-from dags.pipeline import environment
+from dags.pipeline import environment, reward_images
 from dags.pipeline.reward_images import own_image
 from dags.pipeline.steps import argv
 
@@ -111,3 +112,7 @@ def test_a_rewards_image_is_by_digest_too(tmp_path: Path) -> None:
     file.write_text(f'[images]\n{images}[images.rewards]\naesthetic_plus = "plus:latest"\n')
     with pytest.raises(BadRequest, match="plus:latest has no digest"):
         environment.load(file)
+
+
+def test_the_examples_run() -> None:
+    assert doctest.testmod(reward_images).failed == 0

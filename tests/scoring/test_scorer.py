@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import math
 import subprocess
 import sys
@@ -224,3 +226,9 @@ def test_every_built_in_reward_can_be_found() -> None:
     assert set(BUILT_IN) <= set(reward_names())
     for path in BUILT_IN.values():
         assert path.startswith("components.scoring.rewards.")
+
+
+@pytest.mark.parametrize("module", ["scorer", "rewards.registry", "rewards.combined", "server.__main__"])
+def test_the_examples_run(module: str) -> None:
+    results = doctest.testmod(importlib.import_module(f"components.scoring.{module}"))
+    assert (results.failed, results.attempted > 0) == (0, True)
