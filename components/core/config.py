@@ -28,7 +28,8 @@ class BaseModelConfig(Contract):
     """The base model, by reference: its weights are never copied into a run."""
 
     model: str = "tiny"
-    """`tiny` (embedded), a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`."""
+    """`tiny` (embedded), a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`: from its
+    mirror in the store, else from the hub (docs/bring-your-model.md)."""
     revision: str | None = None
     """Commit of a hub model. None takes the newest, which a scheduled run should not."""
     dtype: Dtype = "float32"
