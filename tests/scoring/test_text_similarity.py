@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
 
 from components.core.errors import BadData, BadRequest, MissingInput
 from components.scoring.rewards.text_similarity import TextSimilarity, prescribed_layer
-from tests.scoring.captioners.small_models import deberta, llava
+from tests.scoring.captioners.small_models import deberta, llava, roberta
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,14 @@ def test_the_scores_are_those_of_the_formula(path: Path, layer: int) -> None:
     scores = TextSimilarity(str(path), layer=layer).compare(*map(list, zip(*pairs, strict=True)))
     for (caption, reference), score in zip(pairs, scores, strict=True):
         assert score == pytest.approx(by_hand(path, layer, caption, reference), abs=1e-5)
+
+
+def test_an_encoder_that_is_published_without_a_pooler_is_whole(tmp_path: Path) -> None:
+    """roberta-large, bert-score's own choice: nothing behind the last layer counts. A text begins with a space."""
+    path = roberta(tmp_path / "roberta")
+    assert not any("pooler" in name for name in load_file(path / "model.safetensors"))
+    (score,) = TextSimilarity(str(path)).compare(["two dogs"], ["The image contains a dog"])
+    assert score == pytest.approx(by_hand(path, 2, " two dogs", " The image contains a dog"), abs=1e-5)
 
 
 def test_the_layer_is_the_prescribed_one_or_the_last(path: Path) -> None:

@@ -37,12 +37,12 @@ def read_config(config_class: Any, directory: Path) -> Any:
         raise BadData(f"{directory}: config.json cannot be read: {_first_line(error)}") from None
 
 
-def load_model(model_class: Any, directory: Path, precision: Precision = "fp32") -> Any:
-    """A model from a directory in transformers' layout, ready to score.
+def load_model(model_class: Any, directory: Path, precision: Precision = "fp32", **build: Any) -> Any:
+    """A model from a directory in transformers' layout, ready to score; `build` tells its class how.
 
     Raises MissingInput where there are no weights, BadData where a tensor is missing or of another shape.
     """
-    return _load(model_class, directory, directory, precision)
+    return _load(model_class, directory, directory, precision, **build)
 
 
 def fill_model(

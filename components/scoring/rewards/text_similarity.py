@@ -5,13 +5,14 @@ Recall asks how much of the reference the caption says, precision how much of th
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from pydantic import JsonValue
-from transformers import AutoModel, AutoTokenizer
+from transformers import MODEL_MAPPING, AutoConfig, AutoModel, AutoTokenizer, RobertaTokenizer
 
 from components.core import weights
 from components.core.errors import BadRequest, MissingInput
@@ -31,7 +32,7 @@ class TextSimilarity:
     def __init__(self, encoder: str, revision: str | None = None, layer: int | None = None) -> None:
         self._encoder, self._revision = encoder, revision
         path = embedded.directory("text_encoder") if encoder == "tiny" else weights.directory(encoder, revision)
-        model = load_model(AutoModel, path)
+        model = load_model(AutoModel, path, **_without_pooler(path))
         self._model = model.cpu() if encoder == "tiny" else model  # so small that a CPU is faster
         self.layer = _cut(model, layer or prescribed_layer(encoder), encoder)
         self._tokenizer = _mended(_tokenizer(path), model)
@@ -69,9 +70,21 @@ def prescribed_layer(encoder: str) -> int | None:
     return layer
 
 
+def _without_pooler(path: Path) -> dict[str, Any]:
+    """No layer is compared behind the last one, and encoders such as roberta-large are published without it."""
+    try:
+        model_class = MODEL_MAPPING[type(AutoConfig.from_pretrained(path, local_files_only=True))]
+    except (KeyError, ValueError) as error:
+        raise BadRequest(f"{path} is no text encoder: {str(error).splitlines()[0][:100]}") from None
+    has_a_choice = "add_pooling_layer" in inspect.signature(model_class).parameters
+    return {"add_pooling_layer": False} if has_a_choice else {}
+
+
 def _tokenizer(path: Path) -> Any:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True)
+        if isinstance(tokenizer, RobertaTokenizer):  # bert-score asks for it at each text, which transformers 5 ignores
+            tokenizer = AutoTokenizer.from_pretrained(path, local_files_only=True, add_prefix_space=True)
     except (OSError, ValueError) as error:
         raise MissingInput(f"{path} holds no tokenizer: {str(error).splitlines()[0]}") from None
     first, *_, last = tokenizer("a word").input_ids

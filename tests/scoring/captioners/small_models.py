@@ -23,6 +23,8 @@ from transformers import (
     LlavaNextProcessor,
     LlavaProcessor,
     PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
 )
 
 END, FIRST_WORD = "</s>", "cat"
@@ -86,13 +88,30 @@ def deberta(directory: Path, *, layers: int = 3) -> Path:
         max_position_embeddings=64, relative_attention=True, pos_att_type="c2p|p2c", position_biased_input=False,
         type_vocab_size=0, num_labels=3,
     )  # fmt: skip
-    directory.mkdir()
     config.save_pretrained(directory)
     torch.save(DebertaForSequenceClassification(config).state_dict(), directory / "pytorch_model.bin")
+    _save_bytes_tokenizer(tokens, directory)
+    return directory
+
+
+def roberta(directory: Path) -> Path:
+    """roberta-large, 16 wide, in its published layout: it was trained on masked words, and has no pooler."""
+    torch.manual_seed(0)
+    tokens = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *sorted(ByteLevel.alphabet())]
+    config = RobertaConfig(
+        vocab_size=len(tokens), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
+        max_position_embeddings=66, type_vocab_size=1, bos_token_id=0, pad_token_id=1, eos_token_id=2,
+    )  # fmt: skip
+    RobertaForMaskedLM(config).save_pretrained(directory)
+    _save_bytes_tokenizer(tokens, directory)
+    return directory
+
+
+def _save_bytes_tokenizer(tokens: list[str], directory: Path) -> None:
+    """A byte-level BPE without merges: each byte is a token."""
     (directory / "vocab.json").write_text(json.dumps({token: i for i, token in enumerate(tokens)}))
     (directory / "merges.txt").write_text("#version: 0.2\n")
     (directory / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    return directory
 
 
 def _towers(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
