@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from components.core import rescoring
 from components.core.contracts import canonical_json
 from components.core.errors import BadRequest
 from components.evaluation.report import before_after, curves, figure, ledger, vocabulary
@@ -103,7 +104,18 @@ def _run_values(evidence: Evidence) -> dict[str, Any]:
         "config_digest": hashlib.sha256(canonical_json(state.config.model_dump(mode="json"))).hexdigest(),
         "digits_for": vocabulary.digits_for,
         "colour_of": lambda split: curves.colour_of(split, evidence),
+        "rescored": _rescored(evidence),
     }
+
+
+def _rescored(evidence: Evidence) -> list[dict[str, Any]]:
+    """What other rewards said of the stored pictures, where somebody has asked them."""
+    tables = rescoring.tables(evidence.campaign.run).values()
+    return [
+        {"name": table.scorer_ids[0].rpartition("@")[0], "scorer_ids": table.scorer_ids, "rows": table.rows}
+        for table in tables
+        if table.rows
+    ]
 
 
 def _guard_values(evidence: Evidence) -> dict[str, Any]:
