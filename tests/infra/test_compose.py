@@ -129,7 +129,7 @@ def test_the_pools_are_made_as_the_deployments_file_says(services: dict[str, dic
     assert any("environment.toml" in volume and "/etc/ddpo/environment.toml" in volume for volume in mounted)
 
 
-def test_who_holds_the_stores_key_and_that_only_the_scheduler_reaches_docker(services: dict[str, dict[str, Any]]) -> None:
+def test_who_holds_the_stores_key_and_who_reaches_docker(services: dict[str, dict[str, Any]]) -> None:
     holders = {name for name, s in services.items() if s.get("environment", {}).get("AWS_ACCESS_KEY_ID") == "store-key"}
     assert holders == {"scheduler", "triggerer", "store-check", "weights"}
     assert {name for name, s in services.items() if "docker" in s.get("networks", {})} == {"scheduler", "docker-proxy"}
