@@ -28,8 +28,8 @@ class BaseModelConfig(Contract):
     """The base model, by reference: its weights are never copied into a run."""
 
     model: str = "tiny"
-    """`tiny` (embedded), a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`: from its
-    mirror in the store, else from the hub (docs/bring-your-model.md)."""
+    """`tiny` (embedded), a directory in diffusers' layout, or a hub id such as `CompVis/stable-diffusion-v1-4`: from
+    its mirror in the store, else from the hub (docs/bring-your-model.md)."""
     revision: str | None = None
     """Commit of a hub model. None takes the newest, which a scheduled run should not."""
     dtype: Dtype = "float32"
@@ -257,8 +257,8 @@ class PromotionConfig(Contract):
     min_gain_over_champion: float = Field(default=0.0)
     """The same against the champion. A negative value lets an equal policy in."""
     audit: Literal["required", "warn", "off"] = "warn"
-    """What the reward's audit (`ddpo audit`) decides. `warn`: one that failed refuses; without one, or where it warns, a
-    person decides. `required`: without one, no iteration is begun and nothing is promoted. `off`: nobody looks."""
+    """What the reward's audit (`ddpo audit`) decides. `warn`: one that failed refuses; without one, or where it warns,
+    a person decides. `required`: without one, no iteration is begun and nothing is promoted. `off`: nobody looks."""
 
 
 class RunConfig(Contract):
