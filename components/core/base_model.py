@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from components.core import weights
+from components.core import mirrors, weights
 from components.core.config import BaseModelConfig
 from components.core.errors import MissingInput
 from components.core.model_files import PIPELINE
@@ -34,6 +34,15 @@ def locate(base: BaseModelConfig) -> Path:
     Raises MissingInput where it cannot be had, BadData where a file is not what its sha256 says.
     """
     return weights.directory(named(base), base.revision, holds=PIPELINE)
+
+
+def published(base: BaseModelConfig) -> bool:
+    """Whether a machine without this store can have the base by its name: a hub has it."""
+    place = named(base)
+    if not weights.is_hub_id(place):
+        return False
+    mirror = weights.mirror_of(place, base.revision)
+    return mirror is None or mirrors.result_of(mirror).on_hub
 
 
 def identify(base: BaseModelConfig) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +28,9 @@ AT_ONCE = 4
 """Pieces that travel at the same time, and are in memory."""
 SUMS = "SHA256SUMS"
 """Beside a model's files: a line `<sha256>  <path>` for each, as `sha256sum` writes and checks them."""
+
+DEAD_AFTER = timedelta(days=3)
+"""Age at which the files of an uncommitted attempt are nobody's."""
 
 Progress = Callable[[int], None]
 """Told how many bytes have been moved since it was last told."""
@@ -59,6 +63,8 @@ class MirrorResult(Result):
     origin: str
     """Where the bytes came from: the hub's address, or a directory."""
     files: tuple[MirroredFile, ...]
+    on_hub: bool = True
+    """Whether a hub has this commit; False for a directory that was named by its content."""
 
     @property
     def bytes(self) -> int:
@@ -92,6 +98,7 @@ def write(
     *,
     licence: str,
     origin: str,
+    on_hub: bool = True,
     expected: Mapping[str, str | None] | None = None,
     progress: Progress = lambda count: None,
 ) -> Manifest:
@@ -99,6 +106,7 @@ def write(
 
     `expected` holds the sha256 that the origin gives for a path. Raises BadData where a file is not that.
     """
+    _sweep(request.out)
     with store.Attempt(request.out, step="mirror") as attempt, ThreadPoolExecutor(AT_ONCE) as pool:
         files = []
         for path in paths:
@@ -106,7 +114,7 @@ def write(
             if (sha256 := (expected or {}).get(path)) not in (None, file.sha256):
                 raise BadData(f"{path} has sha256 {file.sha256}, and {origin} says {sha256}", hint="fetch it again")
             files.append(file)
-        return attempt.commit(request, MirrorResult(licence=licence, origin=origin, files=tuple(files)))
+        return attempt.commit(request, MirrorResult(licence=licence, origin=origin, on_hub=on_hub, files=tuple(files)))
 
 
 def require_file(mirror: store.Committed, pattern: str) -> None:
@@ -157,6 +165,13 @@ def _put(attempt: store.Attempt, pool: ThreadPoolExecutor, source: Path, path: s
                 task.result()
                 progress(count)
     return MirroredFile(path=path, bytes=size, sha256=whole.hexdigest(), pieces=tuple(names))
+
+
+def _sweep(prefix: str) -> None:
+    """Remove what mirrorings that died days ago left below a prefix that nobody has committed: it may be gigabytes."""
+    for path, _, written in list(store.below(prefix)):
+        if path.startswith(f"{store.ATTEMPTS}/") and written < datetime.now(UTC) - DEAD_AFTER:
+            store.delete(f"{prefix}/{path}")
 
 
 def _read(file: BinaryIO) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ scored or drawn with random weights. `python -m components.core.weights owner/na
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import logging
@@ -20,6 +21,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -71,12 +73,16 @@ def peek(model: str, revision: str | None, path: str) -> bytes | None:
     if not is_hub_id(model):
         place = Path(model).expanduser() / path
         return place.read_bytes() if place.is_file() else None
-    if is_pinned(revision):
-        mirror = mirrors.find(deployment.from_environment().store, model, str(revision))
-        if mirror is not None and any(file.path == path for file in mirror.manifest.files):
-            return mirror.read(path)
+    mirror = mirror_of(model, revision)
+    if mirror is not None and any(file.path == path for file in mirror.manifest.files):
+        return mirror.read(path)
     snapshot = hub.cached(model, revision, holds=path)
     return (snapshot / path).read_bytes() if snapshot is not None else None
+
+
+def mirror_of(model: str, revision: str | None) -> store.Committed | None:
+    """The store's mirror of a hub model at a commit, or None."""
+    return mirrors.find(deployment.from_environment().store, model, str(revision)) if is_pinned(revision) else None
 
 
 def is_hub_id(model: str) -> bool:
@@ -142,16 +148,16 @@ def _local(path: Path, model: str, holds: str | None) -> Path:
 
 def _mirrored(model: str, revision: str | None, holds: str | None) -> Path | None:
     """The local copy of a mirror, made now if need be; None where there is no mirror."""
-    place, uri = models_directory() / model.replace("/", "--"), deployment.from_environment().store
+    place = models_directory() / model.replace("/", "--")
     if revision in (None, "main"):  # the one that is there: nobody else can say what is newest
-        known = mirrors.revisions(uri, model)
+        known = mirrors.revisions(deployment.from_environment().store, model)
         if len(known) > 1:
             raise MissingInput(f"the store has {len(known)} commits of {model}", hint=f"say which: {', '.join(known)}")
         revision = known[0] if known else None
     if revision is None or not is_pinned(revision):
         return None
     if not (place / revision).is_dir():
-        mirror = mirrors.find(uri, model, revision)
+        mirror = mirror_of(model, revision)
         if mirror is None:
             return None
         if holds is not None:
@@ -162,12 +168,10 @@ def _mirrored(model: str, revision: str | None, holds: str | None) -> Path | Non
 
 def _copy(mirror: store.Committed, target: Path) -> None:
     """Copy a mirror to a directory, whole or not at all: one process does, the others wait for it."""
-    from filelock import FileLock
-
     partial, lock = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.lock")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(lock):
+        with _alone(lock):
             if not target.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
                 partial.mkdir()
@@ -179,6 +183,17 @@ def _copy(mirror: store.Committed, target: Path) -> None:
             f"{target.parent} takes no weights: {error.strerror or error}",
             hint=f"{CACHE_VARIABLE} names a directory with room for {mirrors.result_of(mirror).bytes / 1e9:.1f} GB",
         ) from None
+
+
+@contextlib.contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold a lock file, which the kernel releases however its holder ends. Windows has none: let one process copy."""
+    with lock.open("a") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @cache

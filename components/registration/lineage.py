@@ -106,8 +106,13 @@ def read_lineage(request: RegistrationRequest) -> Lineage:
         warm_starts=warm_starts(state.config.start_adapter) if training else (),
         evaluated=evaluated,
         evaluation=evaluation,
-        base_place=base_model.named(request.base),
+        base_place=_base_place(request.base),
     )
+
+
+def _base_place(base: BaseModelConfig) -> str:
+    """A base that no hub has goes with the version: its directory, brought here if need be."""
+    return base_model.named(base) if base_model.published(base) else str(base_model.locate(base))
 
 
 def bare_policy_id(base: BaseModelConfig) -> str:

@@ -40,6 +40,7 @@ class _Source:
     paths: list[str]
     licence: str | None
     origin: str
+    on_hub: bool
     sha256: dict[str, str | None]
 
 
@@ -75,7 +76,7 @@ def mirror(
     moved = counter(sum((source.directory / path).stat().st_size for path in source.paths))
     manifest = mirrors.write(
         MirrorRequest(out=prefix, model=model, revision=source.revision), source.directory, source.paths,
-        licence=known, origin=source.origin, expected=source.sha256, progress=moved,
+        licence=known, origin=source.origin, on_hub=source.on_hub, expected=source.sha256, progress=moved,
     )  # fmt: skip
     return Mirrored(model, source.revision, prefix, MirrorResult.model_validate(manifest.result), new=True)
 
@@ -112,6 +113,7 @@ def _directory(directory: Path, revision: str, wanted: Choice) -> _Source:
         paths=paths,
         licence=hub.licence_in(place),
         origin=place.absolute().as_uri(),
+        on_hub=bool(revision),
         sha256={},
     )
 
@@ -136,5 +138,6 @@ def _hub(model: str, revision: str, wanted: Choice) -> _Source:
         paths=paths,
         licence=listing.licence,
         origin=listing.origin,
+        on_hub=True,
         sha256=listing.sha256,
     )

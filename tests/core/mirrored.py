@@ -27,9 +27,15 @@ def model_directory(path: Path) -> Path:
 
 
 def mirror(
-    store_uri: str, directory: Path, commit: str = COMMIT, *, model: str = MODEL, include: tuple[str, ...] = ()
+    store_uri: str,
+    directory: Path,
+    commit: str = COMMIT,
+    *,
+    model: str = MODEL,
+    include: tuple[str, ...] = (),
+    on_hub: bool = True,
 ) -> Manifest:
     """Commit it."""
     paths = chosen((p.relative_to(directory).as_posix() for p in directory.rglob("*") if p.is_file()), include)
     request = MirrorRequest(out=f"{layout.models(store_uri, model)}/{commit}", model=model, revision=commit)
-    return mirrors.write(request, directory, paths, licence="apache-2.0", origin="a test")
+    return mirrors.write(request, directory, paths, licence="apache-2.0", origin="a test", on_hub=on_hub)

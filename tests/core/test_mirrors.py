@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,20 @@ def test_a_store_knows_which_commits_it_holds(store_root: str, tmp_path: Path) -
         attempt.write("config.json", b"{}")
     assert mirrors.revisions(store_root, MODEL) == [COMMIT, "f" * 40]
     assert mirrors.revisions(store_root, "me/others") == []
+
+
+def test_what_a_mirroring_left_that_died_days_ago_goes_when_the_next_begins(file_store: str, tmp_path: Path) -> None:
+    """It may be gigabytes; one that is at work loses nothing, and no committed prefix is swept."""
+    prefix = f"{layout.models(file_store, MODEL)}/{COMMIT}"
+    orphans = []
+    for age_days in (4, 1):
+        with store.Attempt(prefix, step="mirror") as attempt:
+            attempt.write("config.json", b"{}")
+        orphans.append(Path(prefix.removeprefix("file://"), "attempts", attempt.id, "config.json"))
+        then = time.time() - age_days * 86_400
+        os.utime(orphans[-1], (then, then))
+    mirror(file_store, model_directory(tmp_path / "source"))
+    assert [orphan.exists() for orphan in orphans] == [False, True]
 
 
 def test_a_model_of_pickles_alone_is_refused_until_one_is_named() -> None:

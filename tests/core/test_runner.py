@@ -282,3 +282,18 @@ def test_the_command_runs_as_a_module_and_says_what_is_missing(file_store: str) 
     assert done.returncode == 66
     (line,) = done.stderr.splitlines()
     assert "MissingInput: nothing is committed at" in line
+
+
+def test_a_step_looks_for_models_in_the_store_of_its_request(tmp_path: Path) -> None:
+    """A profile need not say again where the store is; where it does, that counts."""
+    script = """
+import sys
+from components.core import deployment, runner
+runner._exit_code = lambda step, uri: print(deployment.from_environment().store)
+sys.argv[1:] = ["--request", "s3://bucket/prefix/runs/cats/iterations/0000/plan/sampling-00.json"]
+runner.main("sampling")
+"""
+    plain = {name: value for name, value in os.environ.items() if name != "DDPO_STORE"}
+    for given, expected in ({}, "s3://bucket/prefix"), ({"DDPO_STORE": "s3://other"}, "s3://other"):
+        done = subprocess.run([sys.executable, "-c", script], env=plain | given, capture_output=True, text=True)
+        assert done.stdout.strip() == expected, done.stderr

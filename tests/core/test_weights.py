@@ -152,6 +152,20 @@ def test_a_pinned_model_is_known_by_its_commit_before_and_after_its_weights_are_
     assert base_model.identify(BaseModelConfig(model=MODEL, revision=COMMIT)) == f"{MODEL}@{COMMIT}"
 
 
+def test_a_base_can_be_had_elsewhere_where_a_hub_has_it(
+    file_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a directory, nor a mirror of one that only its content names."""
+    monkeypatch.setenv(STORE_VARIABLE, file_store)
+    pinned = BaseModelConfig(model=MODEL, revision=COMMIT)
+    assert base_model.published(pinned)  # nothing says otherwise
+    mirror(file_store, model_directory(tmp_path / "source"), on_hub=False)
+    assert not base_model.published(pinned)
+    mirror(file_store, tmp_path / "source", "f" * 40)
+    assert base_model.published(pinned.model_copy(update={"revision": "f" * 40}))
+    assert not base_model.published(BaseModelConfig(model="tiny"))
+
+
 def test_a_directory_is_known_by_its_content_alone(tmp_path: Path) -> None:
     first, second = (model_directory(tmp_path / name) for name in ("first", "second"))
     assert weights.identify(str(first)) == weights.identify(str(second))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from components.core import plan, runner, store
@@ -15,6 +16,7 @@ from components.policy import load
 from components.registration import again
 from components.registration.lineage import warm_starts
 from tests.core.campaigns import SyntheticCampaign, around, commit, evaluation_result, panel
+from tests.core.mirrored import COMMIT, mirror
 from tests.registration.registering import register, request_for
 
 
@@ -139,6 +141,22 @@ def test_the_chain_of_warm_starts_goes_back_to_the_base(base, file_store, client
     assert lineage["warm_starts"].endswith("<- base")
     assert (lineage["reward_queries"], lineage["lifetime_queries"]) == ("64", "256")
     assert "64 pictures scored, 256 over all warm starts" in client.get_model_version("ddpo-tiny", "1").description
+
+
+def test_a_base_that_no_hub_has_goes_with_the_version(base, file_store, client, tmp_path, monkeypatch):
+    """Mirrored from a directory, it has a name that means nothing on another machine."""
+    monkeypatch.setenv("DDPO_STORE", file_store)
+    monkeypatch.setenv("DDPO_MODELS", str(tmp_path / "models"))
+    mirror(file_store, base, model="me/animals", on_hub=False)
+    config = RunConfig(iterations=1, base=BaseModelConfig(model="me/animals", revision=COMMIT))
+    synthetic = SyntheticCampaign.open(file_store, config)
+    synthetic.iterate(0)
+    register(synthetic, 1, evaluated=False)
+    root = Path(mlflow.artifacts.download_artifacts("models:/ddpo-tiny/1"))
+    for path in base.rglob("*.safetensors"):
+        assert (root / "base" / path.relative_to(base)).read_bytes() == path.read_bytes()
+    lineage = json.loads(client.get_model_version("ddpo-tiny", "1").tags["ddpo.lineage"])
+    assert lineage["base_id"] == f"me/animals@{COMMIT}"
 
 
 def test_prompts_reward_code_and_image_are_named(base, file_store, client, monkeypatch):
