@@ -16,12 +16,17 @@ locals {
   needs_kms_key = var.kms_key_arn != null
 
   # Written once, by `If-None-Match: *`, and never replaced or removed.
-  create_only = ["runs/*/COMMITTED.json", "runs/*/control/*", "promotions/*"]
+  create_only = ["runs/*/COMMITTED.json", "runs/*/control/*", "promotions/*", "audits/*/COMMITTED.json"]
 
-  plans    = ["runs/*/iterations/*/plan/*", "runs/*/evaluations/*/plan/*", "runs/*/registrations/*/plan/*"]
+  plans = [
+    "runs/*/iterations/*/plan/*", "runs/*/evaluations/*/plan/*", "runs/*/registrations/*/plan/*",
+    "runs/*/rescored/*/plan/*",
+  ]
   prompts  = ["runs/*/iterations/*/prompts/*", "runs/*/evaluations/prompts/*"]
   sampling = ["${local.shards}/COMMITTED.json", "${local.shards}/attempts/*", "runs/*/evaluations/*/sampling/*"]
-  scoring  = ["runs/*/iterations/*/shards/*/scoring/*", "runs/*/evaluations/*/scoring/*"]
+  scoring = [
+    "runs/*/iterations/*/shards/*/scoring/*", "runs/*/evaluations/*/scoring/*", "runs/*/rescored/*/scoring-??/*",
+  ]
   training = ["runs/*/iterations/*/training/*"]
   reports  = ["runs/*/evaluations/*/report/*"]
 
@@ -29,6 +34,9 @@ locals {
   registrations = ["runs/*/registrations/????/COMMITTED.json", "runs/*/registrations/????/attempts/*"]
 
   opening = ["runs/*/COMMITTED.json", "runs/*/attempts/*"]
+  tables  = ["runs/*/rescored/*/tables/*"]
+
+  # No role writes audits/: a reward that ran in the scoring step could pass itself. People do, with their own rights.
 
   weights = ["models/*"]
 
@@ -56,7 +64,7 @@ locals {
   expired = ["${local.shards}/EXPIRED.json"]
 
   airflow_logs   = ["probe.json", "runs/*/control/*", "promotions/*", "logs/*"]
-  airflow_writes = concat(local.airflow_logs, local.opening, local.plans, local.expired)
+  airflow_writes = concat(local.airflow_logs, local.opening, local.plans, local.tables, local.expired)
 
   service_accounts = merge({ for step in keys(local.writes) : step => "ddpo-${step}" }, {
     airflow    = "ddpo-airflow"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.core.layout import RunLayout, promotions
+from components.core.layout import RunLayout, audits, promotions
 from tests.infra.iam import Call, allowed
 from tests.infra.terraform_plan import Planned
 
@@ -21,11 +21,23 @@ OUTPUTS: dict[str, list[str]] = {
         RUN.evaluation_sampling("base", 1),
         RUN.deployed_sampling("champion"),
     ],
-    "scoring": [RUN.scoring(3, 1), RUN.evaluation_scoring("policy-0004", 0), RUN.deployed_scoring("policy-0000")],
+    "scoring": [
+        RUN.scoring(3, 1),
+        RUN.evaluation_scoring("policy-0004", 0),
+        RUN.deployed_scoring("policy-0000"),
+        RUN.rescored_scoring("judge-12ab", "policy-0004", 2),
+    ],
     "training": [RUN.training(0), RUN.training(99)],
     "evaluation": [RUN.report(0), RUN.report(4)],
     "registration": [RUN.registration(0), RUN.registration(4)],
-    "airflow": [RUN.uri, RUN.plan(3), RUN.evaluation_plan("policy-0004"), RUN.registration_plan(4)],
+    "airflow": [
+        RUN.uri,
+        RUN.plan(3),
+        RUN.evaluation_plan("policy-0004"),
+        RUN.registration_plan(4),
+        RUN.rescored_plan("judge-12ab", "iteration-0003"),
+        f"{RUN.rescored_tables('judge-12ab')}/0123456789abcdef",
+    ],
 }
 """Identity -> prefixes that it commits, from components/core/layout.py."""
 
@@ -65,6 +77,16 @@ def test_only_airflow_writes_controls_and_champions(planned: Planned, log: str) 
     assert [identity for identity in [*OUTPUTS, "api-server", "mlflow"] if creates(planned, identity, log)] == [
         "airflow"
     ]
+
+
+def test_no_role_audits_a_reward(planned: Planned) -> None:
+    """Else a reward in the scoring step could pass itself. Airflow reads audits, for its gates."""
+    audit = f"{audits(STORE, 'alignment@12ab')}/0123456789abcdef"
+    for identity in (*OUTPUTS, "api-server", "mlflow"):
+        assert not creates(planned, identity, f"{audit}/{MARKER}"), identity
+        assert not can(planned, identity, "PutObject", f"{audit}/{FILE}"), identity
+        assert not can(planned, identity, "DeleteObject", f"{audit}/{MARKER}"), identity
+    assert can(planned, "airflow", "GetObject", f"{audit}/{MARKER}")
 
 
 @pytest.mark.parametrize(
