@@ -6,6 +6,9 @@ All audits are kept below `<store>/audits/<scorer id>/`; the newest one counts.
 
 from __future__ import annotations
 
+import json
+import shlex
+
 from components.core import store
 from components.core.campaign import Campaign
 from components.core.config import Contract, RewardConfig
@@ -96,5 +99,15 @@ def audited(state: Campaign) -> Audited | None:
         return Audited(level=None, said=f"nobody knows which {reward} it is: the run's start is not scored")
     found = newest(state.run.store, ids[reward])
     if found is None:
-        return Audited(level=None, said=f"{ids[reward]} is not audited: `ddpo audit {reward}` does it")
+        return Audited(level=None, said=f"{ids[reward]} is not audited: `{command(state.config.reward)}` does it")
     return Audited(level=found.level, said=f"the audit of {ids[reward]} says {found.level}: {found.said}")
+
+
+def command(reward: RewardConfig) -> str:
+    """What audits it.
+
+    >>> print(command(RewardConfig(name="jpeg_compressibility", options={"quality": 80})))
+    ddpo audit jpeg_compressibility --options '{"quality": 80}'
+    """
+    options = f" --options {shlex.quote(json.dumps(reward.options))}" if reward.options else ""
+    return f"ddpo audit {reward.name}{options}"

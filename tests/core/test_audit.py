@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from pathlib import Path
 
 from components.core import audit, campaign
@@ -29,3 +30,7 @@ def test_the_newest_audit_of_the_very_scorer_counts(tmp_path: Path) -> None:
 def test_a_run_may_ask_for_no_audit(tmp_path: Path) -> None:
     run = SoundRun.at(tmp_path.as_uri(), promotion={"audit": "off"})
     assert audit.audited(campaign.load(RunLayout(run.commit()))) is None
+
+
+def test_the_examples_in_its_docstrings_hold() -> None:
+    assert doctest.testmod(audit).failed == 0
