@@ -44,5 +44,7 @@ def test_the_table_of_variables_is_complete() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_a_page_fits_a_screen_and_begins_with_what_one_sees(page: Path) -> None:
     lines = page.read_text(encoding="utf-8").splitlines()
+    if page.name == "README.md":  # an index
+        return
     assert len(lines) <= 60
-    assert page.name == "README.md" or any(line.startswith("**You see**") for line in lines[:4])
+    assert any(line.startswith("**You see**") for line in lines[:4])
