@@ -17,6 +17,9 @@
     rescored/<scorer>/tables/<digest>/    what that came to; the digest is over the scorings that it is made of
 <store>/promotions/<model>/<n>.json       which policy became a model's champion, and when: an append-only log
 <store>/audits/<scorer id>/<digest>/      a reward's audit; the digest is over the pictures and the probes
+<store>/comparisons/<name>/               a comparison of algorithms: COMMITTED.json freezes it; its runs are runs
+<store>/comparisons/<name>/tuning/        the learning rates that were chosen
+<store>/compared/<name>/<digest>/         its figure, table and page; the digest is over the evaluations in it
 """
 
 from __future__ import annotations
@@ -53,6 +56,36 @@ def models(store: str, model: str) -> str:
     's3://bucket/prefix/models/openai--clip-vit-large-patch14'
     """
     return f"{store.rstrip('/')}/models/{model.replace('/', '--')}"
+
+
+def comparison(store: str, name: str) -> str:
+    """A comparison of algorithms.
+
+    >>> comparison("s3://b/ddpo/", "tiny")
+    's3://b/ddpo/comparisons/tiny'
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise BadRequest(f"comparison {name!r} must be at most 40 lower-case letters, digits, dash and underscore")
+    return f"{store.rstrip('/')}/comparisons/{name}"
+
+
+def store_of_comparison(uri: str) -> str:
+    """URI of the store that a comparison lies in."""
+    return uri.rstrip("/").rsplit("/comparisons/", 1)[0]
+
+
+def comparison_tuning(uri: str) -> str:
+    """The learning rates that a comparison has chosen."""
+    return f"{uri}/tuning"
+
+
+def comparison_results(uri: str) -> str:
+    """Figures and tables of a comparison, one directory for each set of evaluations.
+
+    >>> comparison_results("s3://b/ddpo/comparisons/tiny")
+    's3://b/ddpo/compared/tiny'
+    """
+    return f"{store_of_comparison(uri)}/compared/{uri.rstrip('/').rsplit('/', 1)[-1]}"
 
 
 def policy_name(policy: int) -> str:

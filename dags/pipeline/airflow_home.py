@@ -49,10 +49,13 @@ def settings(places: Deployment) -> dict[str, str]:
 
 def configure(places: Deployment, **more: str) -> None:
     """Point this process, and those it starts, at this machine's Airflow."""
-    if "airflow" in sys.modules:
-        raise RuntimeError("Airflow is imported already, with other settings")
     places.airflow_home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(settings(places) | keys(places) | more)
+    wanted = settings(places) | keys(places) | more
+    if "airflow" in sys.modules:
+        if any(os.environ.get(name) != value for name, value in wanted.items()):
+            raise RuntimeError("Airflow is imported already, with other settings")
+        return  # the second run of this process
+    os.environ.update(wanted)
 
 
 def own_store(places: Deployment) -> str:

@@ -17,7 +17,8 @@ RETRAIN_DAG = "ddpo_retrain"
 PROMOTE_DAG = "ddpo_promote"
 CLEANUP_DAG = "ddpo_cleanup"
 RESCORE_DAG = "ddpo_rescore"
-DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG, CLEANUP_DAG, RESCORE_DAG)
+COMPARE_DAG = "ddpo_compare"
+DAG_IDS = (ITERATION_DAG, RETRAIN_DAG, PROMOTE_DAG, CLEANUP_DAG, RESCORE_DAG, COMPARE_DAG)
 
 OWN_STORE_VARIABLE = "DDPO_AIRFLOW_STORE"
 """URI of the store that this Airflow serves; where it is not set, DDPO_STORE is."""

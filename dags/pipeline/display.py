@@ -87,6 +87,22 @@ class Display:
         return lines
 
 
+class OneOfMany(Display):
+    """A run among others: its table stays in the store, and the bar says which of them it is."""
+
+    def __init__(self, terminal: TextIO, total: int, *, name: str) -> None:
+        super().__init__(terminal, total)
+        self._name = name
+
+    def doing(self, task_id: str) -> None:
+        """What is running now, and of which run."""
+        self._bar.update(self._task, description=f"{self._name}  {task_id:<26}")
+
+    def update(self, state: Campaign) -> None:
+        """Only the bar."""
+        self._bar.update(self._task, completed=state.next_iteration, total=state.iterations)
+
+
 class Bytes:
     """A bar of bytes that move, on a terminal's error stream; nothing elsewhere."""
 

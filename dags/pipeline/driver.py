@@ -9,8 +9,9 @@ that the scheduler would give it, so that `make up` shows the same runs with the
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from components.core import campaign, store
 from components.core.campaign import Campaign
@@ -48,7 +49,13 @@ def refuse_beside_scheduler(places: Deployment, dag_id: str = RETRAIN_DAG) -> No
         )
 
 
-def drive(run: RunLayout, places: Deployment) -> None:
+def drive(
+    run: RunLayout,
+    places: Deployment,
+    *,
+    display: Callable[[TextIO, int], Display] = Display,
+    handed_over: str = HANDED_OVER,
+) -> None:
     """Take an open run to its end: baseline evaluation, then iterations until the campaign decides to finish.
 
     Raises the step's own StepError if a task fails for good, and Conflict if somebody else is driving this run.
@@ -56,8 +63,8 @@ def drive(run: RunLayout, places: Deployment) -> None:
     refuse_beside_scheduler(places)
     with locks.alone(run, places), Diverted(log_path(run, places)) as output:
         state = campaign.load(run)
-        with Display(output.terminal, state.iterations) as display:
-            _Driver(run, places, output, display).drive()
+        with display(output.terminal, state.iterations) as shown:
+            _Driver(run, places, output, shown, handed_over).drive()
 
 
 def drive_once(run: RunLayout, places: Deployment, dag_id: str, run_id: str, conf: dict[str, Any], total: int) -> None:
@@ -82,9 +89,17 @@ def log_path(run: RunLayout, places: Deployment) -> Path:
 class _Driver:
     """One run, from where it is to its end."""
 
-    def __init__(self, run: RunLayout, places: Deployment, output: Diverted, display: Display) -> None:
+    def __init__(
+        self,
+        run: RunLayout,
+        places: Deployment,
+        output: Diverted,
+        display: Display,
+        handed_over: str = HANDED_OVER,
+    ) -> None:
         self.run = run
         self.display = display
+        self.handed_over = handed_over
         airflow_home.configure(places, AIRFLOW__LOGGING__JSON_LOGS="True", DDPO_STEPS="in-process")
         airflow_home.migrate(places)
         from dags.pipeline import dag_runs
@@ -133,10 +148,10 @@ class _Driver:
             conf = {"policy": judged.policy}
             self._dag_run(PROMOTE_DAG, promotion_run_id(self.run, judged.policy), conf, f"{HANDED_OVER}|{REPORTED}")
 
-    def _dag_run(self, dag_id: str, run_id: str, conf: dict[str, Any], handed_over: str = HANDED_OVER) -> None:
+    def _dag_run(self, dag_id: str, run_id: str, conf: dict[str, Any], handed_over: str = "") -> None:
         dag = importlib.import_module(f"dags.{dag_id}").DAG
         self.listener.failed.clear()
-        state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, handed_over)
+        state = self.dag_runs.run(dag, run_id, {"run": self.run.uri, **conf}, handed_over or self.handed_over)
         if state != "success":
             failure = self._failure(f"{dag_id} {run_id} ended as {state}")
             notifications.send(Notification(kind="failed", run=self.run.run_id, text=f"{dag_id} {run_id}: {failure}"))

@@ -7,7 +7,7 @@ import os
 from airflow.sdk import Param
 
 from components.core.retention import KEEP, ORPHANS_AFTER
-from dags.pipeline import presets
+from dags.pipeline import comparisons, presets
 
 ITERATION_FORM = {
     "run": Param(
@@ -130,5 +130,28 @@ RESCORE_FORM = {
         minimum=1,
         title="Every",
         description="Of the iterations only each n-th, and the last.",
+    ),
+}
+
+COMPARE_FORM = {
+    "comparison": Param(
+        "tiny",
+        type="string",
+        enum=comparisons.names(),
+        title="Comparison",
+        description="Which algorithms, rewards and seeds: a file in dags/comparisons.",
+    ),
+    "name": Param(
+        None,
+        type=["null", "string"],
+        title="Name",
+        description="Its name in the store, and the beginning of its runs' ids. Empty: the comparison's own.",
+    ),
+    "overrides": Param(
+        None,
+        type=["null", "array"],
+        items={"type": "string"},
+        title="Overrides",
+        description="One `key=value` a line, such as reward_queries=1280 or seeds=[0]",
     ),
 }

@@ -146,3 +146,28 @@ log and into the store; `track` draws them in MLflow as `rescored/<scorer>/<spli
 | `table` | 66: the run's own rewards of a shard are gone |
 | `track` (skipped, not red) | MLflow was away; `ddpo track RUN` replays it |
 {EXIT_CODES}"""
+
+COMPARE_RUNBOOK = f"""
+## Algorithms, compared
+
+`open_comparison` → `tuning_runs` → `choose_rates` → `runs` → `compare`
+
+Every algorithm on every reward with every seed, at equal reward queries. Each run is a campaign of `ddpo_retrain` with
+the name `<comparison>-<algorithm>-<reward>-s0`; a tuning run ends in its rate. What is finished is not run again, so
+triggering the same comparison again goes on where it was. `ddpo compare NAME` does the same without a server.
+
+A run's score is its largest held-out gain among the policies of which every judge keeps its base score (`keep`, 90 %):
+a reward that is won by destroying pictures does not count. `compare` writes figure, table and page below
+`compared/<name>/` in the store, and into MLflow's run of that name.
+
+| task | look at |
+|---|---|
+| `open_comparison` | 64: a file or an override is wrong; 73: the name is taken by other settings, choose another |
+| `tuning_runs`, `runs` | one red: mend its campaign in `ddpo_retrain` (the run id says which), then clear this task |
+| `tuning_runs` (skipped) | every algorithm has one learning rate, or all are tuned |
+| `choose_rates` | 66 names a tuning run that ended early: `ddpo resume` it. Its log, when green, has the table |
+| `runs` (skipped) | all were finished |
+| `compare` | 66: no run is finished; 65: no judge with a base score above 0. MLflow away: green, its log says so |
+
+At most four campaigns run at once: a comparison shares them with everything else. docs/runbooks/compare-algorithms.md.
+{EXIT_CODES}"""

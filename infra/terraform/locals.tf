@@ -16,7 +16,10 @@ locals {
   needs_kms_key = var.kms_key_arn != null
 
   # Written once, by `If-None-Match: *`, and never replaced or removed.
-  create_only = ["runs/*/COMMITTED.json", "runs/*/control/*", "promotions/*", "audits/*/COMMITTED.json"]
+  create_only = [
+    "runs/*/COMMITTED.json", "runs/*/control/*", "promotions/*", "audits/*/COMMITTED.json",
+    "comparisons/*/COMMITTED.json", "compared/*/COMMITTED.json",
+  ]
 
   plans = [
     "runs/*/iterations/*/plan/*", "runs/*/evaluations/*/plan/*", "runs/*/registrations/*/plan/*",
@@ -36,6 +39,10 @@ locals {
   opening = ["runs/*/COMMITTED.json", "runs/*/attempts/*"]
   tables  = ["runs/*/rescored/*/tables/*"]
 
+  # What is compared, and at which learning rates; what came of it is drawn by the step that speaks to MLflow.
+  comparisons = ["comparisons/*"]
+  compared    = ["compared/*"]
+
   # No role writes audits/: a reward that ran in the scoring step could pass itself. People do, with their own rights.
 
   weights = ["models/*"]
@@ -46,7 +53,7 @@ locals {
     scoring      = local.scoring
     training     = local.training
     evaluation   = local.reports
-    registration = local.registrations
+    registration = concat(local.registrations, local.compared)
   }
 
   # A step also reads its own prefix, to find that it is done already.
@@ -56,7 +63,7 @@ locals {
     scoring      = concat(local.plans, local.sampling, local.scoring, local.weights)
     training     = concat(local.plans, local.sampling, local.scoring, local.training, local.weights)
     evaluation   = concat(local.plans, local.sampling, local.scoring, local.reports, ["calibrations/*"])
-    registration = ["runs/*", "promotions/*", "models/*"]
+    registration = concat(["runs/*", "promotions/*", "models/*"], local.comparisons, local.compared)
   }
 
   # Retention writes down what it takes before it takes it.
@@ -64,7 +71,7 @@ locals {
   expired = ["${local.shards}/EXPIRED.json"]
 
   airflow_logs   = ["probe.json", "runs/*/control/*", "promotions/*", "logs/*"]
-  airflow_writes = concat(local.airflow_logs, local.opening, local.plans, local.tables, local.expired)
+  airflow_writes = concat(local.airflow_logs, local.opening, local.plans, local.tables, local.comparisons, local.expired)
 
   service_accounts = merge({ for step in keys(local.writes) : step => "ddpo-${step}" }, {
     airflow    = "ddpo-airflow"

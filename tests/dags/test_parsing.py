@@ -56,6 +56,13 @@ EDGES = {
     "ddpo_retrain": RETRAIN_EDGES,
     "ddpo_promote": PROMOTE_EDGES,
     "ddpo_cleanup": {"sweep": []},
+    "ddpo_compare": {
+        "open_comparison": [],
+        "tuning_runs": ["open_comparison"],
+        "choose_rates": ["open_comparison", "tuning_runs"],
+        "runs": ["choose_rates"],
+        "compare": ["choose_rates", "open_comparison", "runs"],
+    },
     "ddpo_rescore": {"plan": [], "shards.scoring": ["plan"], "table": ["shards.scoring"], "track": ["table"]},
 }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from components.core.layout import RunLayout, audits, promotions
+from components.core.layout import RunLayout, audits, comparison, comparison_results, comparison_tuning, promotions
 from tests.infra.iam import Call, allowed
 from tests.infra.terraform_plan import Planned
 
 STORE = "s3://example-ddpo-store"
 RUN = RunLayout.of(STORE, "monday-2026")
+COMPARISON = comparison(STORE, "tiny")
 MARKER = "COMMITTED.json"
 FILE = "attempts/0123456789abcdef/file.bin"
 
@@ -29,7 +30,11 @@ OUTPUTS: dict[str, list[str]] = {
     ],
     "training": [RUN.training(0), RUN.training(99)],
     "evaluation": [RUN.report(0), RUN.report(4)],
-    "registration": [RUN.registration(0), RUN.registration(4)],
+    "registration": [
+        RUN.registration(0),
+        RUN.registration(4),
+        f"{comparison_results(COMPARISON)}/0123456789abcdef",
+    ],
     "airflow": [
         RUN.uri,
         RUN.plan(3),
@@ -37,6 +42,8 @@ OUTPUTS: dict[str, list[str]] = {
         RUN.registration_plan(4),
         RUN.rescored_plan("judge-12ab", "iteration-0003"),
         f"{RUN.rescored_tables('judge-12ab')}/0123456789abcdef",
+        COMPARISON,
+        comparison_tuning(COMPARISON),
     ],
 }
 """Identity -> prefixes that it commits, from components/core/layout.py."""

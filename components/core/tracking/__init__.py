@@ -9,8 +9,9 @@ not; `project(run)` then, or a week later, leaves the same runs, tags and points
 """
 
 from components.core.tracking.aliases import AliasSummary, project_aliases
+from components.core.tracking.comparisons import log_comparison
 from components.core.tracking.connection import connect
 from components.core.tracking.projection import TrackingSummary, project
 from components.core.tracking.report import log_report
 
-__all__ = ["AliasSummary", "TrackingSummary", "connect", "log_report", "project", "project_aliases"]
+__all__ = ["AliasSummary", "TrackingSummary", "connect", "log_comparison", "log_report", "project", "project_aliases"]

@@ -177,7 +177,8 @@ def _drawn(charts: Sequence[Chart], marks: Sequence[Mark], *, x_end: float, widt
         canvas.align_ylabels()
         buffer = io.StringIO()
         canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    return _themed(buffer.getvalue(), charts)
+    spoken = " ".join(f"{chart.title}. {_spoken(chart)}." for chart in charts)
+    return themed(buffer.getvalue(), title=charts[0].title, spoken=spoken)
 
 
 def _frame(axes: Axes, chart: Chart, *, last: bool) -> None:
@@ -333,8 +334,11 @@ def _per_pixel(axes: Axes) -> float:
     return float((high - low) / axes.get_window_extent().width)
 
 
-def _themed(drawn: str, charts: Sequence[Chart]) -> str:
-    """matplotlib's SVG as a part of the page: its colours, its font, ids of their own, a spoken label."""
+def themed(drawn: str, *, title: str, spoken: str) -> str:
+    """matplotlib's SVG as a part of the page: its colours, its font, ids of their own, a spoken label.
+
+    `title` makes the ids; two drawings of one page need two.
+    """
     ElementTree.register_namespace("", SVG)
     ElementTree.register_namespace("xlink", XLINK)
     root = ElementTree.fromstring(drawn)
@@ -342,7 +346,7 @@ def _themed(drawn: str, charts: Sequence[Chart]) -> str:
         for child in list(parent):
             if child.tag in (f"{{{SVG}}}metadata", f"{{{SVG}}}style"):
                 parent.remove(child)
-    own = re.sub(r"[^a-z0-9]+", "-", charts[0].title.lower()).strip("-") or "chart"
+    own = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "chart"
     wanted = {a.lstrip("#") for e in root.iter() if (a := e.get(f"{{{XLINK}}}href"))}
     wanted |= set(re.findall(r"url\(#([^)]+)\)", drawn))
     for element in root.iter():
@@ -351,7 +355,7 @@ def _themed(drawn: str, charts: Sequence[Chart]) -> str:
         root.attrib.pop(unused, None)
     root.set("class", "chart")
     root.set("role", "img")
-    root.set("aria-label", " ".join(f"{chart.title}. {_spoken(chart)}." for chart in charts))
+    root.set("aria-label", spoken)
     return ElementTree.tostring(root, encoding="unicode")
 
 

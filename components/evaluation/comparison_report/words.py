@@ -1,0 +1,94 @@
+"""What a comparison says, in sentences and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from components.core.comparison_scores import Row, Table, against
+from components.evaluation.report.vocabulary import DASH, first_up, percent, plain, signed
+
+
+def reward_title(reward: str) -> str:
+    """A reward's name as a heading.
+
+    >>> reward_title("caption_alignment")
+    'Caption alignment'
+    """
+    return first_up(reward.replace("_", " "))
+
+
+def findings(table: Table) -> list[str]:
+    """A sentence a reward: who is first, and how clearly it is above each of the others."""
+    return [sentence for base in table.bases if (sentence := _finding(table.of(base.reward), base.reward))]
+
+
+def _finding(rows: list[Row], reward: str) -> str:
+    if not rows:
+        return ""
+    first, *others = rows
+    if first.score <= 0:
+        return f"{reward_title(reward)}: no algorithm gained anything that counts."
+    said = f"{reward_title(reward)}: {first.algorithm} is first with {signed(first.score)} sd"
+    above = "; ".join(f"against {row.algorithm} ({signed(row.score)}): {against(first, row)}" for row in others)
+    return f"{said}. {first_up(above)}." if above else f"{said}."
+
+
+def definition(table: Table) -> str:
+    """What the score is, in one paragraph."""
+    share = percent(table.keep)
+    return (
+        "The score of a run is its largest held-out gain over the base (the same prompts and noise, in standard "
+        "deviations of the base's pictures) among the evaluated policies of which every judge keeps at least "
+        f"{share} of its base score, on seen and on held-out prompts. The base counts with 0. A judge is a model that "
+        "no run was paid by. So a reward that is gained by destroying pictures has no part in it: such a run has the "
+        "score of its last sound policy. Every run is evaluated equally often, and choosing its best policy lifts "
+        "every score a little."
+    )
+
+
+def markdown(table: Table) -> str:
+    """The table and its words, for a store, a page of documentation, or MLflow."""
+    lines = [f"# {table.title}", "", *(f"- {sentence}" for sentence in findings(table)), "", definition(table)]
+    lines += ["", f"{table.reward_queries} reward queries a run; brackets: the least and the largest seed."]
+    for base in table.bases:
+        unit = f"The base's {base.scorer} is {plain(base.mean, 3)} ± {plain(base.std, 3)}"
+        judged = ", ".join(f"{name} {plain(mean, 3)}" for name, mean in base.judges.items())
+        lines += ["", f"## {reward_title(base.reward)}", "", f"{unit}; its judges: {judged}.", ""]
+        lines += [
+            "| algorithm | learning rate | seeds | score, sd | seen, sd | judges keep | at query "
+            "| gain at the end | judges keep there |",
+            "|---|---|---|---|---|---|---|---|---|",
+            *(f"| {' | '.join(cells(row))} |" for row in table.of(base.reward)),
+            f"| base | {DASH} | {DASH} | 0 | 0 | 100 % | 0 | 0 | 100 % |",
+        ]
+    lines += list(_tuning(table))
+    if table.unfinished:
+        lines += ["", f"Not finished, and not in it: {', '.join(table.unfinished)}."]
+    return "\n".join(lines).replace("\u00a0", " ") + "\n"
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text."""
+    return (
+        row.algorithm,
+        f"{row.learning_rate:g}",
+        str(row.seeds),
+        f"{signed(row.score)} [{signed(row.low)}, {signed(row.high)}]",
+        signed(row.seen) if row.seen is not None else DASH,
+        percent(row.kept),
+        f"{row.queries:,.0f}",
+        signed(row.last_gain),
+        percent(row.last_kept),
+    )
+
+
+def _tuning(table: Table) -> Iterator[str]:
+    if not table.tuning:
+        return
+    yield from ("", "## Learning rates", "", "One run each, on the same small budget; chosen by the same score.", "")
+    yield "| algorithm | reward | learning rate | score, sd | judges keep | gain at the end | judges keep there | |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for rate in table.tuning:
+        chosen = "**chosen**" + (", at the edge" if rate.at_edge else "") if rate.chosen else ""
+        numbers = (signed(rate.score), percent(rate.kept), signed(rate.last_gain), percent(rate.last_kept))
+        yield f"| {rate.algorithm} | {rate.reward} | {rate.learning_rate:g} | {' | '.join(numbers)} | {chosen} |"

@@ -1,0 +1,195 @@
+"""Comparisons of algorithms: the files that describe them, what they cost, and which of their runs are missing.
+
+What both the command line and `ddpo_compare` do; the runs themselves are made as every run is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from fnmatch import fnmatch
+from pathlib import Path
+
+from components.core import comparison, opening
+from components.core import comparison_scores as scores
+from components.core.comparison import Arm, ComparedRun, Comparison, ComparisonConfig
+from components.core.comparison_scores import Table
+from components.core.config import Override, RunConfig
+from components.core.deployment import Deployment
+from components.core.errors import BadRequest
+from components.core.layout import RunLayout
+from dags.pipeline import presets
+from dags.pipeline.estimate import Estimate, duration, estimate, size
+
+COMPARISONS = Path(__file__).resolve().parents[1] / "comparisons"
+MINUS = "\u2212"
+
+
+def names() -> list[str]:
+    """Names of the comparisons in dags/comparisons."""
+    return sorted(path.stem for path in COMPARISONS.glob("*.toml"))
+
+
+def path(name: str) -> Path:
+    """File of a comparison; a path to a TOML file of one's own is taken as it is."""
+    if name.endswith(".toml"):
+        return Path(name)
+    if name not in names():
+        raise BadRequest(f"no comparison {name!r}", hint=f"one of {', '.join(names())}, or the path of a .toml file")
+    return COMPARISONS / f"{name}.toml"
+
+
+def resolve(name: str, changes: Iterable[Override] = ()) -> tuple[ComparisonConfig, dict[Arm, RunConfig]]:
+    """A comparison, and the config of every arm. Raises BadRequest naming the arm and what is wrong with it."""
+    config = comparison.read(path(name), changes)
+    return config, {arm: _arm(config, arm) for arm in config.arms}
+
+
+def open_comparison(
+    name: str, places: Deployment, changes: Iterable[Override] = (), *, as_name: str | None = None
+) -> Comparison:
+    """Freeze a comparison in the store, or go on with the one of that name. Its name is the file's, unless told."""
+    config, arms = resolve(name, changes)
+    return comparison.freeze(places.store, as_name or Path(name).stem, config, arms)
+
+
+def preview(
+    name: str, places: Deployment, changes: Iterable[Override] = (), *, as_name: str | None = None
+) -> Comparison:
+    """A comparison as it would be opened; nothing is written. Raises BadRequest as opening it would."""
+    config, arms = resolve(name, changes)
+    return comparison.would_be(places.store, as_name or Path(name).stem, config, arms)
+
+
+def open_run(comparison: Comparison, run: ComparedRun) -> RunLayout:
+    """Open one run of a comparison. A schedule never takes it for a run of its preset."""
+    store = run.run.uri.rsplit("/runs/", 1)[0]
+    return opening.open_run(store, run.run.run_id, run.config, preset=f"comparison {comparison.name}")
+
+
+def wanted(runs: Iterable[ComparedRun], only: str = "*") -> list[ComparedRun]:
+    """Runs whose id matches a pattern and that are not finished."""
+    return [run for run in runs if fnmatch(run.run.run_id, only) and scores.whole(run) is None]
+
+
+def plan_text(opened: Comparison, places: Deployment) -> str:
+    """What a comparison costs, for people; nothing is begun."""
+    stages = {"tuning": opened.tuning_runs(), "comparison": opened.runs(_any_rates(opened))}
+    known: dict[str, Estimate] = {}
+    lines = [
+        opened.config.title,
+        f"judged by the held-out gain of policies that keep {opened.config.keep:.0%} of every judge",
+    ]
+    total = 0.0
+    for stage, runs in stages.items():
+        costs = [_estimate(run, places, known) for run in runs]
+        if not costs:
+            continue
+        kinds = Counter(run.arm for run in runs)
+        each = "rates" if stage == "tuning" else "seeds"
+        queries = {run.config.iterations * run.config.samples_per_iteration for run in runs}
+        seconds = [cost.seconds for cost in costs]
+        time = "no earlier run to measure by"
+        if None not in seconds:
+            total += sum(second or 0.0 for second in seconds)
+            time = f"about {duration(sum(second or 0.0 for second in seconds))}"
+        lines += [
+            f"{stage}: {len(runs)} runs ({len(opened.config.algorithms)} algorithms × {len(opened.config.rewards)} "
+            f"rewards × {max(kinds.values())} {each})",
+            f"  reward queries   {min(queries)} each, {sum(cost.samples for cost in costs)} in all",
+            f"  evaluations      {sum(cost.evaluations for cost in costs)}, "
+            f"{sum(cost.evaluation_pictures for cost in costs)} pictures",
+            f"  in the store     about {size(sum(cost.bytes_in_store for cost in costs))}, and the adapters",
+            f"  time             {time}",
+        ]
+    done = sum(scores.whole(run) is not None for runs in stages.values() for run in runs)
+    if total:
+        lines.append(f"together about {duration(total)} on one machine, {done} of the runs are finished already")
+    return "\n".join(lines)
+
+
+def as_text(table: Table) -> str:
+    """The table for a terminal: a block a reward, the best algorithm first, and the base."""
+    head = ("", "learning rate", "score (sd)", "seeds", "seen", "judges keep", "at the end", "judges keep")
+    blocks = []
+    for base in table.bases:
+        lines = [(base.reward, *head[1:])]
+        for row in table.of(base.reward):
+            lines.append(
+                (
+                    f"  {row.algorithm}",
+                    f"{row.learning_rate:g}",
+                    _signed(row.score),
+                    f"{_signed(row.low)} .. {_signed(row.high)} ({row.seeds})",
+                    "" if row.seen is None else _signed(row.seen),
+                    f"{row.kept:.0%}",
+                    _signed(row.last_gain),
+                    f"{row.last_kept:.0%}",
+                )
+            )
+        lines.append(("  base", "", "0", "", "0", "100%", "0", "100%"))
+        blocks.append(_aligned(lines))
+    if table.unfinished:
+        blocks.append(f"not finished, and not in it: {', '.join(table.unfinished)}")
+    return "\n\n".join(blocks)
+
+
+def tuning_text(rates: Iterable[scores.TunedRate]) -> str:
+    """The table of learning rates; a star for the chosen ones, and where they lie at the edge of what was tried."""
+    lines = [("", "rate", "score (sd)", "judges keep", "at the end", "judges keep", "")]
+    shown = None
+    for rate in rates:
+        arm = f"{rate.algorithm}, {rate.reward}"
+        lines.append(
+            (
+                arm if arm != shown else "",
+                f"{rate.learning_rate:g}",
+                _signed(rate.score),
+                f"{rate.kept:.0%}",
+                _signed(rate.last_gain),
+                f"{rate.last_kept:.0%}",
+                ("*" if rate.chosen else "") + (" (the edge of what was tried)" if rate.at_edge else ""),
+            )
+        )
+        shown = arm
+    return _aligned(lines)
+
+
+def _arm(config: ComparisonConfig, arm: Arm) -> RunConfig:
+    try:
+        return presets.resolve(config.rewards[arm[1]].preset, comparison.arm_overrides(config, arm))
+    except BadRequest as error:
+        raise BadRequest(f"{arm[0]} on {arm[1]}: {error.message}", hint=error.hint) from None
+
+
+def _any_rates(opened: Comparison) -> dict[Arm, float]:
+    """A rate for every arm: the chosen one, or before there is one the first."""
+    first = {arm: opened.config.algorithms[arm[0]].learning_rates[0] for arm in opened.config.arms}
+    return first | dict(scores.rates(opened) or {})
+
+
+def _estimate(run: ComparedRun, places: Deployment, known: dict[str, Estimate]) -> Estimate:
+    """One estimate serves all runs that differ in rate and seed only."""
+    key = f"{'/'.join(run.arm)}/{run.tuning}"
+    if key not in known:
+        known[key] = estimate(run.config, places)
+    return known[key]
+
+
+def _aligned(lines: list[tuple[str, ...]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 or i == len(line) - 1 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _signed(value: float) -> str:
+    """
+    >>> _signed(0.5), _signed(-0.256), _signed(0.0)
+    ('+0.50', '−0.26', '0')
+    """
+    return f"{value:+.2f}".replace("-", MINUS) if value else "0"
