@@ -8,12 +8,14 @@ A model is a local directory, or a hub id `owner/name`. A hub id is looked for, 
 4. on the hub, where it can be reached.
 
 A directory with a SHA256SUMS is checked against it, once a process. What is not there is refused: nothing is ever
-scored or drawn with random weights. `python -m components.core.weights owner/name@commit` fills a volume.
+scored or drawn with random weights. `python -m components.core.weights owner/name@commit ...` fills a volume, and mends
+it: a copy that is right stays, one that is damaged is made again. Whoever reads may have the volume read-only.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import logging
@@ -42,6 +44,8 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 PINNED = re.compile(r"[0-9a-f]{40}")
 """A commit of a hub repository: unlike a branch or a tag, it never moves."""
 SUM = re.compile(r"([0-9a-f]{64}) [ *](\S.*)")
+NOT_OURS = (errno.EROFS, errno.EACCES, errno.EPERM)
+"""Why a directory takes no file, where trying again cannot help."""
 
 
 def directory(model: str, revision: str | None = None, *, holds: str = "config.json") -> Path:
@@ -162,11 +166,24 @@ def _mirrored(model: str, revision: str | None, holds: str | None) -> Path | Non
             return None
         if holds is not None:
             mirrors.require_file(mirror, glob.escape(holds))
-        _copy(mirror, place / revision)
+        _copy(model, mirror, place / revision)
     return _local(place / revision, model, holds)
 
 
-def _copy(mirror: store.Committed, target: Path) -> None:
+def _mended(model: str, revision: str | None) -> Path | None:
+    """The local copy of a mirror, made again where a file of it is not what its sha256 says."""
+    try:
+        return _mirrored(model, revision, None)
+    except BadData as error:
+        damaged = models_directory() / model.replace("/", "--") / str(revision)
+        if not damaged.is_dir() or mirror_of(model, revision) is None:
+            raise
+        log.warning("%s: copying it again", error.message)
+        shutil.rmtree(damaged, ignore_errors=True)  # what stays is refused again
+        return _mirrored(model, revision, None)
+
+
+def _copy(model: str, mirror: store.Committed, target: Path) -> None:
     """Copy a mirror to a directory, whole or not at all: one process does, the others wait for it."""
     partial, lock = target.with_name(f".{target.name}.partial"), target.with_name(f".{target.name}.lock")
     try:
@@ -179,6 +196,12 @@ def _copy(mirror: store.Committed, target: Path) -> None:
                 mirrors.copy(mirror, partial)
                 partial.rename(target)
     except OSError as error:
+        if error.errno in NOT_OURS:
+            raise MissingInput(
+                f"{target} is not there, and cannot be written: {error.strerror}",
+                hint=f"`python -m components.core.weights {model}@{target.name}` copies it, where {CACHE_VARIABLE} is "
+                "writable: weights.models of the chart, DDPO_WEIGHTS of compose",
+            ) from None
         raise Unavailable(
             f"{target.parent} takes no weights: {error.strerror or error}",
             hint=f"{CACHE_VARIABLE} names a directory with room for {mirrors.result_of(mirror).bytes / 1e9:.1f} GB",
@@ -241,14 +264,14 @@ def _downloaded(model: str, revision: str | None, holds: str) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """`owner/name@commit ...`: copy mirrors to this machine, and print where they are."""
+    """`owner/name@commit ...`: copy mirrors to this machine, check what is there, and print where they are."""
     if not arguments or arguments[0].startswith("-"):
         print(__doc__)
         return 0 if arguments else BadRequest.exit_code
     try:
         for argument in arguments:
             model, _, revision = argument.partition("@")
-            place = _mirrored(model, revision or None, None)
+            place = _mended(model, revision or None)
             if place is None:
                 raise MissingInput(f"no mirror of {argument} in the store", hint=f"`ddpo mirror {argument}` makes it")
             print(place)

@@ -119,6 +119,47 @@ def test_a_cache_that_cannot_be_written_is_named(
         weights.directory(MODEL, COMMIT)
 
 
+def fill(*names: str) -> subprocess.CompletedProcess[str]:
+    """The command that fills a volume; without root's right to write where a mode forbids it."""
+    bound = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    command = [*bound, sys.executable, "-m", "components.core.weights", *names]
+    return subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
+
+
+@pytest.mark.usefixtures("mirrored")
+def test_a_damaged_copy_is_made_again_by_who_fills_and_a_right_one_stays(models: Path) -> None:
+    name = f"{MODEL}@{COMMIT}"
+    assert fill(name).returncode == 0
+    before = (models / "me--animals" / COMMIT / "model.safetensors").stat().st_ino
+    assert fill(name).stdout.strip() == str(models / "me--animals" / COMMIT)
+    assert (models / "me--animals" / COMMIT / "model.safetensors").stat().st_ino == before
+    (models / "me--animals" / COMMIT / "config.json").write_text("[]")
+    done = fill(name)
+    assert (done.returncode, done.stderr.count("config.json has changed")) == (0, 1)
+    assert {name: (models / "me--animals" / COMMIT / name).read_bytes() for name in FILES} == FILES
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and shutil.which("setpriv") is None, reason="root writes anywhere")
+def test_a_volume_that_cannot_be_written_serves_what_is_there_and_names_what_fills_it(
+    mirrored: str, models: Path, tmp_path: Path
+) -> None:
+    mirror(mirrored, tmp_path / "source", "f" * 40)
+    assert fill(f"{MODEL}@{COMMIT}").returncode == 0
+    (models / "me--animals" / f".{COMMIT}.lock").unlink()
+    for directory in (models, models / "me--animals", models / "me--animals" / COMMIT):
+        directory.chmod(0o555)
+    assert fill(f"{MODEL}@{COMMIT}").stdout.strip() == str(models / "me--animals" / COMMIT)
+    assert [p.name for p in (models / "me--animals").iterdir()] == [COMMIT]
+    done = fill(f"{MODEL}@{'f' * 40}")
+    assert (done.returncode, done.stderr.count("\n")) == (66, 1)
+    assert f"{'f' * 40} is not there, and cannot be written: Permission denied" in done.stderr
+    assert f"`python -m components.core.weights {MODEL}@{'f' * 40}`" in done.stderr
+    (models / "me--animals" / COMMIT / "config.json").write_text("[]")
+    assert fill(f"{MODEL}@{COMMIT}").returncode == 65
+    for directory in (models, models / "me--animals", models / "me--animals" / COMMIT):
+        directory.chmod(0o755)
+
+
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="needs coreutils")
 def test_a_volume_with_sums_by_sha256sum_is_checked(tmp_path: Path) -> None:
     """A file that is listed must be right, and one that a library could load must be listed."""
