@@ -107,7 +107,9 @@ def commit_table(state: Campaign, scorer: RewardConfig) -> RescoredResult:
     """Put everything that this scorer has scored by now into a table; a table of the same scorings is there already."""
     name = scorer_name(scorer)
     scored = {group: scorings for group in _planned(state.run, name) if (scorings := _whole(state, scorer, group))}
-    place = f"{state.run.rescored_tables(name)}/{hashlib.sha256(canonical_json(scored)).hexdigest()[:16]}"
+    compared = [prefix for scorings in scored.values() for prefix in scorings if _own_scoring(prefix) is not None]
+    digest = hashlib.sha256(canonical_json({"scored": scored, "compared": compared})).hexdigest()
+    place = f"{state.run.rescored_tables(name)}/{digest[:16]}"
     request = RescoredRequest(out=place, scorer=scorer, own=state.config.reward.name, groups=scored)
     if (done := store.find(place)) is not None:
         return RescoredResult.model_validate(store.answer_to(request, done).result)
@@ -174,25 +176,33 @@ def _whole(state: Campaign, scorer: RewardConfig, group: str) -> tuple[str, ...]
 
 
 def _rows(group: str, scorings: tuple[str, ...], own: str) -> list[Row]:
-    """One row a split and sampler, in the order in which they were drawn."""
-    found: dict[tuple[str, Literal["trained", "deployed"]], list[tuple[RewardRow, RewardRow | None]]] = {}
+    """One row a split, sampler and scorer id, in the order in which they were drawn."""
+    found: dict[tuple[str, Literal["trained", "deployed"], str], list[tuple[RewardRow, RewardRow | None]]] = {}
     for prefix in scorings:
         commit = store.open_committed(prefix)
         sampling = str(commit.manifest.request["sampling"])
-        before = store.open_committed(f"{sampling.removesuffix('/sampling')}/scoring").rows("rewards.jsonl", RewardRow)
-        known = {row.sample_id: row for row in before if row.scorer == own}
+        before = _own_scoring(prefix)
+        known = {r.sample_id: r for r in before.rows("rewards.jsonl", RewardRow) if r.scorer == own} if before else {}
         (scorer,) = ScoringResult.model_validate(commit.manifest.result).scorer_ids
         sampler: Literal["trained", "deployed"] = "deployed" if sampling.endswith("/deployed/sampling") else "trained"
         for row in commit.rows("rewards.jsonl", RewardRow):
             if row.scorer == scorer:
-                found.setdefault((row.split, sampler), []).append((row, known.get(row.sample_id)))
-    return [_row(group, split, sampler, pairs) for (split, sampler), pairs in found.items()]
+                key = (row.split, sampler, row.scorer_id)
+                found.setdefault(key, []).append((row, known.get(row.sample_id)))
+    return [_row(group, *key, pairs) for key, pairs in found.items()]
+
+
+def _own_scoring(prefix: str) -> store.Committed | None:
+    """The run's own scoring of the pictures of a committed one; None where its reward has not answered yet."""
+    sampling = str(store.open_committed(prefix).manifest.request["sampling"])
+    return store.find(f"{sampling.removesuffix('/sampling')}/scoring")
 
 
 def _row(
     group: str,
     split: str,
     sampler: Literal["trained", "deployed"],
+    scorer_id: str,
     pairs: list[tuple[RewardRow, RewardRow | None]],
 ) -> Row:
     new = [row.reward for row, _ in pairs if row.reward is not None]
@@ -208,7 +218,7 @@ def _row(
         policy=policy_number(group) if k is None else k,
         split=split,
         sampler=sampler,
-        scorer_id=pairs[0][0].scorer_id,
+        scorer_id=scorer_id,
         pictures=len(pairs),
         missing=len(pairs) - len(new),
         mean=math.fsum(new) / len(new) if new else None,

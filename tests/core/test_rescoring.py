@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from components.core import campaign, rescoring, tracking
 from components.core.config import RewardConfig
 from components.core.layout import RunLayout
 from components.core.rescoring import Row, spearman
+from components.core.tracking.curves import rescored_points
 from tests.core.mlflow_database import new_database, rows
 from tests.core.sound_run import SoundRun
 
@@ -55,6 +57,19 @@ def test_mlflow_gets_each_policy_once_however_often_the_table_grew(
         ("rescored/judge-1/held_out_mean", 0, 0.25),
         ("rescored/judge-1/held_out_mean", 2, 0.5),
     ]
+
+
+def test_two_scorers_of_a_name_are_never_one_curve() -> None:
+    table = rescoring.RescoredResult(
+        scorer="judge-1",
+        scorer_ids=("judge@1", "judge@2"),
+        rows=(row(0, mean=0.25), row(0, mean=0.5).model_copy(update={"scorer_id": "judge@2"})),
+    )
+    points = rescored_points(table, datetime(2026, 1, 1, tzinfo=UTC))
+    assert {(p.key, p.value) for p in points} == {
+        ("rescored/judge-1-1/held_out_mean", 0.25),
+        ("rescored/judge-1-2/held_out_mean", 0.5),
+    }
 
 
 def test_iterations_are_thinned_out_but_for_the_last(file_store: str) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import PIL
 import pytest
 
 from components.core import campaign, rescoring, store
@@ -19,6 +20,7 @@ from components.core.records import SampleRow, dump_rows, load_rows
 from components.core.rescoring import RescoredResult
 from components.core.verify import verify_run
 from components.scoring.rewards.jpeg import JpegOptions, jpeg_bytes
+from components.scoring.scorer import _load
 from components.scoring.step import run as score
 from dags.pipeline import rescoring as stored
 from tests.core.sound_run import SoundRun
@@ -119,6 +121,54 @@ def test_a_group_stands_in_the_table_once_it_is_whole(tmp_path: Path) -> None:
             attempt.commit(request, score(request, attempt))
     assert {row.group for row in rescoring.commit_table(state, OTHER).rows} == {"iteration-0000"}
     assert len(store.children(run.rescored_tables(rescoring.scorer_name(OTHER)))) == 2
+
+
+def scored_again(run: RunLayout, *, library: str | None = None) -> None:
+    """Answer every request that is left; `library` is another release of what scores, from here on."""
+    for uri in stored.plan(campaign.load(run), OTHER, "training").requests:
+        prefix, _, name = uri.rpartition("/")
+        request = ScoringRequest.model_validate_json(store.open_committed(prefix).read(name))
+        with store.Attempt(request.out, step="scoring") as attempt:
+            attempt.commit(request, score(request, attempt))
+        if library is not None:
+            PIL.__version__ = library
+            _load.cache_clear()
+
+
+def test_shards_of_one_group_by_two_scorers_of_a_name_are_two_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A library changed between two shards: one mean of both would be nobody's."""
+    run = pictured(tmp_path)
+    monkeypatch.setattr(PIL, "__version__", PIL.__version__)
+    try:
+        scored_again(run, library="99.0")
+    finally:
+        _load.cache_clear()
+    table = rescoring.commit_table(campaign.load(run), OTHER)
+    first, second, other = table.rows
+    assert {first.group, second.group, other.group} == {"iteration-0000", "iteration-0001"}
+    assert (first.pictures, second.pictures, other.pictures) == (2, 2, 4)
+    assert first.scorer_id != second.scorer_id == other.scorer_id
+    assert set(table.scorer_ids) == {first.scorer_id, second.scorer_id}
+    assert "scored by 2 scorers of that name" in stored.as_text(table)
+
+
+def test_pictures_that_the_runs_own_reward_never_saw_are_scored_too(tmp_path: Path) -> None:
+    """Its service was away. Once it has answered, the next table compares the two."""
+    run = pictured(tmp_path)
+    scored_again(run)
+    markers = [Path(run.scoring(1, s).removeprefix("file://"), store.MARKER) for s in range(2)]
+    kept = [marker.read_bytes() for marker in markers]
+    for marker in markers:
+        marker.unlink()
+    state = campaign.load(run)
+    _, alone = rescoring.commit_table(state, OTHER).rows
+    assert (alone.pictures, alone.missing, alone.own_mean, alone.rank_correlation) == (4, 0, None, None)
+    for marker, data in zip(markers, kept, strict=True):
+        marker.write_bytes(data)
+    _, compared = rescoring.commit_table(state, OTHER).rows
+    assert (compared.mean, compared.own_mean) == (alone.mean, pytest.approx(-compared.mean))
 
 
 def test_the_masked_reward_is_the_runs_own(tmp_path: Path) -> None:

@@ -79,12 +79,16 @@ def queries_point(policy: int, samples_per_iteration: int, at: datetime) -> Poin
 
 
 def rescored_points(table: RescoredResult, at: datetime) -> list[Point]:
-    """Points of every policy that another scorer has seen. `at` is the run's opening: a later table repeats them."""
+    """Points of every policy that another scorer has seen. `at` is the run's opening: a later table repeats them.
+
+    Two ids are two scorers, and never one curve: where there are several, each has its own under its id.
+    """
     points = []
     for row in table.rows:
+        scorer = _clean(table.scorer + (f"-{row.scorer_id.rpartition('@')[2]}" if len(table.scorer_ids) > 1 else ""))
         split = _clean(row.split) + ("" if row.sampler == "trained" else f"_{row.sampler}")
         values = {"mean": row.mean, "rank_correlation": row.rank_correlation}
-        keys = {f"rescored/{_clean(table.scorer)}/{split}_{name}": x for name, x in values.items() if x is not None}
+        keys = {f"rescored/{scorer}/{split}_{name}": x for name, x in values.items() if x is not None}
         points += _points(keys, row.policy, at) if row.policy is not None else []
     return points
 
