@@ -271,6 +271,20 @@ def test_the_token_of_the_environment_opens_the_server(monkeypatch: pytest.Monke
         assert client(monkeypatch, url).score([flat()], prompts(1)) == [Score(-0.641, {"bytes": 641})]
 
 
+def test_a_token_read_from_a_file_ends_in_a_newline_and_no_token_is_ever_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """HTTP libraries repeat a header that they refuse, and their message would reach the log."""
+    with serving(scorer("jpeg_compressibility"), token="open sesame") as url:
+        monkeypatch.setenv("DDPO_REWARD_TOKEN", "open sesame\n")
+        assert client(monkeypatch, url).score([flat()], prompts(1)) == [Score(-0.641, {"bytes": 641})]
+        for token in ("open\nsesame", "open s\xe9same"):
+            monkeypatch.setenv("DDPO_REWARD_TOKEN", token)
+            with pytest.raises(BadRequest, match="DDPO_REWARD_TOKEN holds a character") as refused:
+                client(monkeypatch, url)
+            assert "same" not in str(refused.value)
+
+
 def test_two_servers_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with a variable and a token of its own: the token of one is never sent to another."""
     monkeypatch.setenv("DDPO_REWARD_TOKEN", "for the other")

@@ -29,6 +29,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from components.core.config import Contract
 from components.core.errors import BadData, BadRequest, MissingInput, StepError, Unavailable
 from components.core.records import PromptRow
+from components.scoring import tokens
 from components.scoring.rewards.reward import Score
 from components.scoring.server import protocol
 from components.scoring.server.protocol import Answered, Asked, Failure, Identity, ScoreAnswer, ScoreRequest
@@ -179,7 +180,7 @@ def _place(server: str) -> tuple[str, str | None]:
     if not sound:
         problem = "is no http:// or https:// URL without a user" if url else "is not set"
         raise BadRequest(f"{name} {problem}", hint="it says where the reward server is: docs/reward-server.md")
-    return url, os.environ.get(protocol.TOKEN_VARIABLE + suffix) or None
+    return url, tokens.from_environment(protocol.TOKEN_VARIABLE + suffix)
 
 
 def _refusal(response: httpx.Response) -> Exception:

@@ -138,7 +138,10 @@ def test_the_token_comes_from_the_environment(
     with served(lambda question, before: says("a cat"), token="open sesame") as double:
         with pytest.raises(BadRequest, match=r"answered 401: .* \(is DDPO_CAPTIONER_TOKEN the service's\?\)"):
             connect(double)
-        monkeypatch.setenv(TOKEN_VARIABLE, "open sesame")
+        monkeypatch.setenv(TOKEN_VARIABLE, "open\nsesame")
+        with pytest.raises(BadRequest, match=f"^{TOKEN_VARIABLE} holds a character that no HTTP header may"):
+            connect(double)
+        monkeypatch.setenv(TOKEN_VARIABLE, "open sesame\n")
         captioner = connect(double)
         assert one(captioner) == "a cat"
         monkeypatch.setenv(f"{URL_VARIABLE}_B", double.url)

@@ -26,6 +26,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from components.core.errors import BadRequest, Unavailable
+from components.scoring import tokens
 from components.scoring.rewards.captioners.captioner import Unanswered
 from components.scoring.rewards.captioners.options import ChatServiceOptions
 
@@ -172,7 +173,7 @@ def _place(service: str) -> tuple[str, str | None]:
     if not sound:
         problem = "is no http:// or https:// URL without a user" if url else "is not set"
         raise BadRequest(f"{name} {problem}", hint="it says where the captioner is: http://captioner:8000/v1")
-    return url, os.environ.get(TOKEN_VARIABLE + suffix) or None
+    return url, tokens.from_environment(TOKEN_VARIABLE + suffix)
 
 
 def _chat(options: ChatServiceOptions, picture: Image.Image, question: str) -> dict[str, Any]:
