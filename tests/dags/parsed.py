@@ -31,7 +31,7 @@ def main() -> None:
                     "retries": task.retries,
                     "trigger_rule": task.trigger_rule.value,
                     "operator": task.task_type,
-                    "xcom": task.do_xcom_push,
+                    "xcom": getattr(task, "do_xcom_push", True),  # a mapped operator has none until it is expanded
                 }
                 for task in dag.tasks
             },
