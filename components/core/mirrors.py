@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
 from components.core import layout, store
 from components.core.config import Contract
@@ -53,6 +53,13 @@ class MirroredFile(Contract):
     sha256: str
     pieces: tuple[str, ...]
     """Paths of the commit that make it up, in order."""
+
+    @field_validator("path")
+    @classmethod
+    def _stays_below(cls, path: str) -> str:
+        if path.startswith("/") or {"", ".", ".."} & set(path.split("/")) or "\\" in path or not path.isprintable():
+            raise ValueError(f"{path!r} is no path below a directory")
+        return path
 
 
 class MirrorResult(Result):

@@ -77,14 +77,15 @@ class ScoreCache:
 
 
 def _keys(scorer_id: str, samples: Sequence[SampleRow], pictures: Sequence[Image.Image]) -> list[str]:
-    """A digest of all that a reward is shown: pixels, the format of their file, and the prompt's whole row."""
+    """A digest of all that a reward is shown: pixels, size, the format of their file, and the prompt's whole row."""
     return [
         hashlib.sha256(
             canonical_json(
                 {
-                    "version": 1,  # of what is kept
+                    "version": 2,  # of what is kept
                     "scorer_id": scorer_id,
                     "pixels": sample.picture_sha256,
+                    "size": list(picture.size),
                     "format": picture.format,
                     "prompt": {name: getattr(sample, name) for name in PromptRow.model_fields},
                 }

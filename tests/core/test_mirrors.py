@@ -11,7 +11,7 @@ import pytest
 
 from components.core import layout, mirrors, store
 from components.core.errors import BadData, MissingInput
-from components.core.mirrors import MirrorRequest
+from components.core.mirrors import MirroredFile, MirrorRequest, MirrorResult
 from components.core.model_files import chosen
 from tests.core.mirrored import COMMIT, FILES, MODEL, mirror, model_directory
 
@@ -50,6 +50,21 @@ def test_a_file_that_is_not_what_the_hub_says_is_not_committed(file_store: str, 
             request, source, ["config.json"], licence="mit", origin="hub", expected={"config.json": "00" * 32}
         )
     assert store.find(request.out) is None
+
+
+@pytest.mark.parametrize("path", ["../../escaped.py", "/tmp/escaped.py", "a//b", "a/./b", "a\\b"])
+def test_a_mirror_that_points_out_of_its_directory_is_refused(file_store: str, path: str) -> None:
+    """Whoever writes to the store chooses which weights are loaded, and not which files of a machine are made."""
+    out = f"{layout.models(file_store, MODEL)}/{COMMIT}"
+    file = MirroredFile.model_construct(path=path, bytes=3, sha256="0" * 64, pieces=("x",))
+    result = MirrorResult.model_construct(licence="mit", origin="hub", files=(file,), on_hub=True)
+    with store.Attempt(out, step="mirror") as attempt:
+        attempt.write("x", b"bad")
+        attempt.commit(MirrorRequest(out=out, model=MODEL, revision=COMMIT), result)
+    mirror = mirrors.find(file_store, MODEL, COMMIT)
+    assert mirror is not None
+    with pytest.raises(BadData, match="something else than a model's weights"):
+        mirrors.result_of(mirror)
 
 
 def test_a_store_knows_which_commits_it_holds(store_root: str, tmp_path: Path) -> None:

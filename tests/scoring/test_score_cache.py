@@ -63,7 +63,7 @@ def test_a_picture_is_scored_once_for_a_prompt(cache: ScoreCache) -> None:
     assert asked(again) == [1]
 
 
-def test_pixels_prompt_scorer_and_the_files_format_each_make_another_score(cache: ScoreCache) -> None:
+def test_pixels_shape_prompt_scorer_and_the_files_format_each_make_another_score(cache: ScoreCache) -> None:
     """A JPEG's pixels may be those of a PNG, and a reward that wants a lossless file must still be asked."""
     plain = Score(0.5)
     cache.keep("mine@1", [sample()], [flat()], [plain])
@@ -75,6 +75,7 @@ def test_pixels_prompt_scorer_and_the_files_format_each_make_another_score(cache
         ("mine@1", sample(animal="dog"), flat()),
         ("mine@1", sample(index=1), flat()),
         ("mine@1", sample(), lossy),
+        ("mine@1", sample(), flat().resize((64, 16))),  # as many pixels, in the same order
     ]
     assert cache.find("mine@1", [sample()], [flat()]) == [plain]
     for scorer_id, row, picture in others:

@@ -138,6 +138,8 @@ def unpack(asked: Asked) -> Image.Image:
             if max(file.size) > MAX_SIDE:
                 raise BadRequest(f"{name} is {file.size[0]} x {file.size[1]} pixels, and at most {MAX_SIDE} may be")
             picture = file.convert("RGB")
+    except Image.DecompressionBombError:
+        raise BadRequest(f"{name} has too many pixels: at most {MAX_SIDE} x {MAX_SIDE} may be") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
         raise BadData(f"{name} is no PNG: {error}") from None
     if pixels_sha256(picture) != asked.picture_sha256:

@@ -101,6 +101,7 @@ def b64(data: bytes) -> str:
         ({"png": b64(encode(flat(), "JPEG"))}, 422, 65, "a-cat-000 is no PNG"),
         ({"png": b64(encode(noise(1))[:500])}, 422, 65, "a-cat-000 is no PNG"),
         ({"png": b64(png_of(5000))}, 422, 64, "a-cat-000 is 5000 x 5000 pixels, and at most 4096 may be"),
+        ({"png": b64(png_of(30_000))}, 422, 64, "a-cat-000 has too many pixels: at most 4096 x 4096 may be"),
         ({"file_format": "JPEG"}, 422, 65, "a-cat-000 is a JPEG file"),
         ({"png": "!"}, 422, 65, "a-cat-000 is no PNG"),
         ({"picture_sha256": "me"}, 400, 64, "body.pictures.0.picture_sha256"),
