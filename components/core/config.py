@@ -7,6 +7,7 @@ and never inherit from one another, so that one file is the whole choice.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -93,8 +94,9 @@ class LoraConfig(Contract):
 class AdvantageConfig(Contract):
     """How a reward becomes an advantage."""
 
-    kind: Literal["history", "group"] = "history"
-    """`history`: against the prompt's last rewards. `group`: within the K pictures of this iteration."""
+    kind: Literal["history", "group", "batch"] = "history"
+    """`history`: against the prompt's last rewards. `group`: within the K pictures of this iteration. `batch`: against
+    all pictures of this iteration, so that an easy prompt gains on a hard one."""
     buffer: int = Field(default=32, ge=2)
     """Rewards remembered a prompt (history)."""
     minimum: int = Field(default=16, ge=2)
@@ -109,11 +111,41 @@ class AdvantageConfig(Contract):
         return self
 
 
-class TrainingConfig(Contract):
-    """The policy-gradient update."""
+class WeightingConfig(Contract):
+    """How a reward becomes the weight of a picture, where the algorithm is RWR."""
 
-    algorithm: Literal["ddpo_is", "ddpo_sf"] = "ddpo_is"
-    """`ddpo_is`: PPO's clipped surrogate. `ddpo_sf`: REINFORCE, exactly one optimiser update an iteration."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Weights are N softmax(reward / temperature). Towards 0 one picture has them all, at infinity all weigh alike:
+    tune it like a learning rate, and watch `effective_samples`."""
+    unit: Literal["sd", "reward"] = "sd"
+    """What the temperature counts. `sd`: standard deviations of the iteration's rewards. `reward`: the reward's own
+    unit; the paper's softmax(r / 5) is `unit = "reward"` and `temperature = 5`."""
+    per_prompt: bool = False
+    """True: pictures compete within their prompt only, as the paper has it for alignment. Needs two of each prompt."""
+    top_share: float = Field(default=0.1, gt=0, lt=1)
+    """Share of each prompt's pictures that `rwr_sparse` trains on, rounded up; a prompt needs 1 / top_share of them."""
+
+    def winners(self, drawn: int) -> int:
+        """How many of a prompt's pictures are its top share.
+
+        >>> WeightingConfig(top_share=0.1).winners(10), WeightingConfig(top_share=0.1).winners(11)
+        (1, 2)
+        """
+        return math.ceil(round(self.top_share * drawn, 9))
+
+    @property
+    def least(self) -> int:
+        """Pictures that a prompt needs, so that its top share is a whole one."""
+        return math.ceil(round(1 / self.top_share, 9))
+
+
+class TrainingConfig(Contract):
+    """The update that makes policy k+1."""
+
+    algorithm: Literal["ddpo_is", "ddpo_sf", "rwr", "rwr_sparse", "raft"] = "ddpo_is"
+    """`ddpo_is`: PPO's clipped surrogate. `ddpo_sf`: REINFORCE, exactly one optimiser update an iteration. Ordinary
+    denoising of the iteration's own pictures: `rwr` weighs them by reward, `rwr_sparse` takes the top share of each
+    prompt, `raft` the best of each prompt."""
     updates: int = Field(default=4, ge=1)
     """Optimiser updates an iteration; the samples are split evenly among them."""
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
@@ -122,11 +154,14 @@ class TrainingConfig(Contract):
     """Passes over an iteration's samples, each in an order of its own, with `updates` optimiser updates each."""
     timestep_fraction: float = Field(default=1.0, gt=0, le=1)
     """Share of a sample's steps that a pass trains on, drawn for each sample anew; at least one step. Cost falls with
-    it, and the gradient becomes noisier."""
+    it, and the gradient becomes noisier. RWR and RAFT draw as many noised copies of a picture instead."""
     clip_range: float = Field(default=1e-4, gt=0, lt=1)
     """PPO clip on the ratio. Goes with a log-prob that is a mean over the latent: scale by 16 384 / latent size."""
     scale_clip: bool = False
     """True: `clip_range` is meant for Stable Diffusion's 16 384 latent numbers, and is scaled to this latent."""
+    kl_weight: float = Field(default=0.0, ge=0)
+    """Weight of the KL to the base, nats a step, in DDPO's loss; the base runs once more for each pair. beta / latent
+    numbers punishes a nat of the path as much as beta standard deviations of the reward. 0: no such term."""
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the first moment."""
     adam_beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -157,6 +192,8 @@ class TrainingConfig(Contract):
     """Minutes between checkpoints inside one iteration's training: what a killed attempt loses. 0 keeps none."""
     lora: LoraConfig = LoraConfig()
     advantage: AdvantageConfig = AdvantageConfig()
+    weighting: WeightingConfig = WeightingConfig()
+    """Read by rwr (temperature, unit, per_prompt) and rwr_sparse (top_share)."""
 
     @model_validator(mode="after")
     def _score_function_is_on_policy(self) -> TrainingConfig:
@@ -164,6 +201,29 @@ class TrainingConfig(Contract):
             name = "updates" if self.updates != 1 else "inner_epochs"
             raise ValueError(f"ddpo_sf is on-policy: it takes exactly one update an iteration, so set {name} = 1")
         return self
+
+    @model_validator(mode="after")
+    def _kl_has_a_policy_gradient(self) -> TrainingConfig:
+        if self.kl_weight and not self.policy_gradient:
+            raise ValueError(f"kl_weight is a term of DDPO's loss, and {self.algorithm} visits no step of a path")
+        return self
+
+    @property
+    def policy_gradient(self) -> bool:
+        """Whether it learns from the steps of a path (DDPO); else from its finished picture."""
+        return self.algorithm in ("ddpo_is", "ddpo_sf")
+
+    @property
+    def least_of_a_prompt(self) -> int:
+        """Pictures of each prompt that the algorithm cannot do without."""
+        if self.algorithm == "rwr_sparse":
+            return self.weighting.least
+        in_group = self.advantage.kind == "group" if self.policy_gradient else self.weighting.per_prompt
+        return 2 if in_group or self.algorithm == "raft" else 1
+
+    def learned(self, drawn: int) -> int:
+        """Pictures of a prompt that are trained on, of so many drawn."""
+        return {"rwr_sparse": self.weighting.winners(drawn), "raft": 1}.get(self.algorithm, drawn)
 
 
 class EvaluationConfig(Contract):
@@ -286,12 +346,11 @@ class RunConfig(Contract):
         samples = self.prompts.prompts * self.prompts.samples_per_prompt
         if self.sampler.eta == 0:
             raise ValueError("sampler.eta = 0 is deterministic and has no log-prob: training needs eta above 0")
-        if self.training.updates > samples:
-            raise ValueError(
-                f"training.updates = {self.training.updates} exceeds the {samples} samples of an iteration"
-            )
-        if self.training.advantage.kind == "group" and self.prompts.samples_per_prompt < 2:
-            raise ValueError('advantage.kind = "group" needs prompts.samples_per_prompt of at least 2')
+        learned = self.prompts.prompts * self.training.learned(self.prompts.samples_per_prompt)
+        if self.training.updates > learned:
+            of = "samples of" if learned == samples else f"samples that {self.training.algorithm} keeps of"
+            raise ValueError(f"training.updates = {self.training.updates} exceeds the {learned} {of} an iteration")
+        self._require_enough_of_each_prompt()
         if self.training.processes > self.prompts.shards:
             raise ValueError(
                 f"training.processes = {self.training.processes} exceeds prompts.shards = {self.prompts.shards}: each "
@@ -300,6 +359,17 @@ class RunConfig(Contract):
         if self.prompts.shards > samples:
             raise ValueError(f"prompts.shards = {self.prompts.shards} exceeds the {samples} samples of an iteration")
         return self
+
+    def _require_enough_of_each_prompt(self) -> None:
+        training, drawn = self.training, self.prompts.samples_per_prompt
+        if drawn >= (least := training.least_of_a_prompt):
+            return
+        asks = {
+            "rwr_sparse": f"rwr_sparse with top_share = {training.weighting.top_share:g}",
+            "raft": "raft, which trains on the best picture of each prompt,",
+            "rwr": "weighting.per_prompt",
+        }.get(training.algorithm, 'advantage.kind = "group"')
+        raise ValueError(f"{asks} needs prompts.samples_per_prompt of at least {least}, and it is {drawn}")
 
     @property
     def samples_per_iteration(self) -> int:

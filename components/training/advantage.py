@@ -33,6 +33,8 @@ def advantages(
         raise BadData("a reward is NaN or infinite", hint="a scorer marks such a reward as missing")
     if config.kind == "group":
         advantage_N = within_group(prompt_ids, reward_N)
+    elif config.kind == "batch":
+        advantage_N = within_batch(reward_N)
     else:
         advantage_N = against_history(prompt_ids, reward_N, past, config)
     if np.isnan(advantage_N).all():
@@ -58,12 +60,25 @@ def within_group(prompt_ids: Sequence[str], reward_N: NDArray[np.float64]) -> ND
     return advantage_N
 
 
+def within_batch(reward_N: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Against all pictures of this iteration, whatever their prompt; a single one has no advantage.
+
+    >>> within_batch(np.array([1.0, 3.0])).round(3).tolist(), within_batch(np.array([1.0])).tolist()
+    ([-1.0, 1.0], [nan])
+    """
+    return _standardise(reward_N, reward_N) if len(reward_N) > 1 else np.full(len(reward_N), np.nan)
+
+
 def against_history(
     prompt_ids: Sequence[str], reward_N: NDArray[np.float64], past: Past, config: AdvantageConfig
 ) -> NDArray[np.float64]:
     """Against the prompt's last `buffer` rewards, this iteration's among them, once there are `minimum` of them.
 
     Until then against this iteration's rewards of all prompts, as in DDPO (arXiv 2305.13301, appendix).
+
+    >>> config, past = AdvantageConfig(minimum=3, buffer=3), [("cat", 7.0), ("cat", 1.0), ("cat", 2.0)]
+    >>> against_history(["cat", "dog"], np.array([3.0, 5.0]), past, config).round(3).tolist()
+    [1.225, 1.0]
     """
     remembered: dict[str, list[float]] = defaultdict(list)
     for prompt, reward in (*past, *zip(prompt_ids, reward_N.tolist(), strict=True)):

@@ -30,10 +30,12 @@ from components.core.errors import BadRequest, StepError
 from components.policy import adapter
 from components.policy.load import Policy, load_policy
 from components.policy.rollout import rollout
+from components.training.evaluator import Evaluator
 from components.training.experience import Experience
 from components.training.optimizer import make_optimizer
 from components.training.pairs import Pairs
-from components.training.update import Evaluator, accumulate
+from components.training.policy_gradient import PolicyGradient
+from components.training.update import accumulate
 
 WORTH = 0.03
 """Share of time that a larger batch must save to be worth its memory."""
@@ -157,10 +159,9 @@ class Measure:
         experience = Experience(names, names, [0.0] * samples, states, nothing, everyone, dropped=0)
         pairs = Pairs.of(everyone, steps)
         micro_batch = Pairs(pairs.sample_P[:size], pairs.step_P[:size])
-        training = self._training.model_copy(update={"micro_batch": size})
         self._optimizer.zero_grad(set_to_none=True)
         evaluator = Evaluator(self.policy, experience, self.config.sampler)
-        accumulate(evaluator, micro_batch, torch.ones(samples), training)
+        accumulate(PolicyGradient(evaluator, torch.ones(samples), self._training), micro_batch, size)
         self._optimizer.step()
 
     def _tried(self, *works: Callable[[], None]) -> tuple[list[float], int | None] | None:

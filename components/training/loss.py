@@ -1,4 +1,7 @@
-"""The two losses of DDPO. B is a batch of (sample, step) pairs; every tensor has shape [B]; the loss is a mean."""
+"""The losses. B is a batch of pairs, and a loss is a mean over it.
+
+The two of DDPO take tensors of shape [B], for (sample, step) pairs; denoising takes pictures' latents, C H W each.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,16 @@ def importance_sampling_loss(log_prob_B: Tensor, old_log_prob_B: Tensor, advanta
 def score_function_loss(log_prob_B: Tensor, advantage_B: Tensor) -> Tensor:
     """REINFORCE: its gradient is that of the surrogate at ratio 1, so it is right for one update only."""
     return (-advantage_B * log_prob_B).mean()
+
+
+def denoising_error(prediction_BCHW: Tensor, target_BCHW: Tensor) -> Tensor:
+    """Squared error of each pair, a mean over C·H·W, shape [B]: DDPM's simple loss (arXiv 2006.11239, equation 14)."""
+    return ((prediction_BCHW - target_BCHW) ** 2).mean(dim=(1, 2, 3))
+
+
+def weighted_loss(error_B: Tensor, weight_B: Tensor) -> Tensor:
+    """Reward-weighted regression (arXiv 2305.13301, section 4.2): each picture's error counts as its weight says."""
+    return (weight_B * error_B).mean()
 
 
 def clip_fraction(log_prob_B: Tensor, old_log_prob_B: Tensor, clip: float) -> Tensor:

@@ -10,32 +10,33 @@ the same policy.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
 from components.core import store
 from components.core.contracts import TrainingRequest, TrainingResult
-from components.core.errors import BadData, BadRequest
+from components.core.errors import BadData
 from components.core.seeds import derive_seed
 from components.policy import adapter
 from components.policy.load import Policy, load_policy, policy_id
 from components.training import launch
-from components.training.advantage import advantages
+from components.training.admission import require_servable
 from components.training.average import AVERAGE_FILE, AdapterAverage
-from components.training.experience import Experience, load_experience, load_history
+from components.training.credit import credit_metrics, with_credit
+from components.training.evaluator import Evaluator
+from components.training.experience import load_experience
+from components.training.objective import make_objective, make_plan
 from components.training.optimizer import OPTIMIZER_FILE, load_optimizer, make_optimizer, save_optimizer
-from components.training.pairs import plan_updates
 from components.training.progress import Checkpoints
 from components.training.ranks import SOLO, Ranks, joined, under_torchrun
+from components.training.ratio import check_ratio, require_ratio_one
 from components.training.spread import evenly
-from components.training.update import Evaluator, check_ratio, optimise, require_ratio_one
+from components.training.update import optimise
 
 
 def run(request: TrainingRequest, out: store.Attempt) -> TrainingResult:
     """Turn one iteration's samples and rewards into the next policy, in one process or in several."""
+    require_servable(request)
     processes = request.training.processes
-    if processes > len(request.shards):
-        raise BadRequest(f"training.processes = {processes} exceeds the {len(request.shards)} shards of the iteration")
     if under_torchrun():
         with joined(processes) as ranks:
             result, files = train(request, ranks)
@@ -54,20 +55,20 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
     """One rank's training. All ranks end with the same policy; rank 0 has its files."""
     policy = load_policy(request.policy)
     experience = load_experience(request, policy.id, ranks)
-    experience, advantage_N = _with_advantages(experience, request)
+    experience, credit_N = with_credit(experience, request)
+    credited = credit_metrics(experience, credit_N, policy_gradient=request.training.policy_gradient)
     parameters, optimizer, average = _prepare(policy, request)
     checkpoints = Checkpoints(request, parameters, optimizer, average, ranks)
 
     seed = derive_seed("shuffle", request.seed)
-    plan = plan_updates(len(experience), request.sampler.steps, request.training, seed=seed)
+    plan = make_plan(credit_N, request.sampler.steps, request.training, seed=seed)
     evaluator = Evaluator(policy, evenly(experience, plan, ranks, policy.device), request.sampler)
     progress = checkpoints.resume()
     if not progress.checked:
         progress.checked = check_ratio(evaluator, request.training, ranks)
         require_ratio_one(progress.checked, request.training)
-    learned = optimise(
-        evaluator, plan, advantage_N, optimizer, average, request.training, progress, checkpoints, ranks=ranks
-    )
+    objective = make_objective(evaluator, credit_N, request.training, seed=request.seed)
+    learned = optimise(objective, plan, optimizer, average, request.training, progress, checkpoints, ranks=ranks)
 
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):
         raise BadData("the update left NaN or infinite weights in the adapter", hint="lower the learning rate")
@@ -75,7 +76,7 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         policy_id=policy_id(request.policy.base, adapter.state_bytes(parameters)),
         parent_id=policy.id,
         iteration=request.iteration,
-        metrics={**_reward_metrics(experience, advantage_N), **progress.checked, **learned},
+        metrics={**credited, **progress.checked, **learned},
         samples=len(experience),
         dropped=experience.dropped,
     )
@@ -88,13 +89,6 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         with average.in_place():
             files[AVERAGE_FILE] = adapter.save_adapter(policy.unet)
     return result, files if ranks.leads else {}
-
-
-def _with_advantages(experience: Experience, request: TrainingRequest) -> tuple[Experience, torch.Tensor]:
-    """Advantages [N], and the experience without the samples that nothing can be compared with."""
-    advantage = advantages(experience.prompt_ids, experience.rewards, load_history(request), request.training.advantage)
-    kept = np.flatnonzero(~np.isnan(advantage)).tolist()
-    return experience.keep(kept), torch.tensor(advantage[kept], dtype=torch.float32)
 
 
 def _prepare(
@@ -115,12 +109,3 @@ def _prepare(
         if average.decay:
             average.load(parent.read(AVERAGE_FILE), source=f"{request.policy.adapter}/{AVERAGE_FILE}")
     return parameters, optimizer, average
-
-
-def _reward_metrics(experience: Experience, advantage_N: torch.Tensor) -> dict[str, float]:
-    rewards = np.asarray(experience.rewards, dtype=np.float64)
-    return {
-        "reward_mean": float(rewards.mean()),
-        "reward_std": float(rewards.std()),
-        "advantage_mean_abs": float(advantage_N.abs().mean()),
-    }

@@ -42,6 +42,7 @@ def test_an_empty_config_is_the_default(tmp_path: Path) -> None:
         ("sampler.eta=0", r"eta = 0 is deterministic"),
         ("training.updates=65", r"training\.updates = 65 exceeds the 64 samples"),
         ("training.algorithm=ddpo_sf", r"set updates = 1"),
+        ("training.algorithm=rwr_sparse", r"needs prompts\.samples_per_prompt of at least 10, and it is 4"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_allowed(preset: Path, override: str, says: str) -> None:

@@ -25,13 +25,13 @@ def test_a_group_of_one_is_marked_and_not_zero():
     assert np.isnan(values[2])
 
 
-@pytest.mark.parametrize("kind", ["group", "history"])
+@pytest.mark.parametrize("kind", ["group", "history", "batch"])
 def test_one_sample_is_refused_in_words(kind):
     with pytest.raises(BadData, match="1 rewards, and no two of them can be compared"):
         advantages(["cat"], [1.0], [], AdvantageConfig(kind=kind))
 
 
-@pytest.mark.parametrize("kind", ["group", "history"])
+@pytest.mark.parametrize("kind", ["group", "history", "batch"])
 def test_equal_rewards_have_no_preference(kind):
     assert advantages(["cat"] * 3, [7.0] * 3, [], AdvantageConfig(kind=kind)).tolist() == [0, 0, 0]
 
@@ -55,6 +55,12 @@ def test_a_prompt_with_a_history_is_compared_with_its_own_last_rewards():
     cat, dog = advantages(["cat", "dog"], [6.0, 8.0], past, config)
     assert cat == pytest.approx(2 / np.sqrt(8 / 3), abs=1e-5)
     assert dog == pytest.approx(1.0, abs=1e-5)  # two rewards are too few: (8 - 7) / 1 over the iteration
+
+
+def test_a_batch_knows_no_prompts():
+    """Cats 1, 3 and dogs 5, 7: mean 4, deviation sqrt(5). An easy prompt gains, where its group would be even."""
+    values = advantages(["cat", "cat", "dog", "dog"], [1, 3, 5, 7], [], AdvantageConfig(kind="batch"))
+    assert values.tolist() == pytest.approx(np.array([-3, -1, 1, 3]) / np.sqrt(5), abs=1e-5)
 
 
 def test_an_outlier_is_clipped():

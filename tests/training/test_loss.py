@@ -28,6 +28,19 @@ def test_the_clipped_surrogate(ratio, advantage, expected):
     assert is_loss(ratio, advantage) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("advantage", [-2.0, -0.1, 0.1, 2.0])
+@pytest.mark.parametrize("ratio", [0.5, 0.989, 0.991, 1.0, 1.009, 1.011, 2.0])
+def test_the_gradient_is_exactly_zero_where_the_clip_is_passed_in_the_adverse_direction(ratio, advantage):
+    """Outside 0.99..1.01 on the side that the advantage pushes to: exactly 0. Elsewhere -A r, also outside."""
+    new = torch.tensor([math.log(ratio)], dtype=torch.float64, requires_grad=True)
+    loss.importance_sampling_loss(new, torch.zeros(1, dtype=torch.float64), torch.tensor([advantage]), 0.01).backward()
+    gone_too_far = ratio > 1.01 if advantage > 0 else ratio < 0.99
+    if gone_too_far:
+        assert float(new.grad) == 0.0
+    else:
+        assert float(new.grad) == pytest.approx(-advantage * ratio)
+
+
 def test_a_clipped_pair_has_no_gradient_and_the_other_pulls():
     new = torch.tensor([math.log(1.1), 0.0], requires_grad=True)
     loss.importance_sampling_loss(new, torch.zeros(2), torch.ones(2), 0.01).backward()

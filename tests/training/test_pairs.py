@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from components.core.config import TrainingConfig
-from components.training.pairs import Pairs, choose_steps, plan_updates
+from components.training.pairs import Pairs, choose_steps, plan_copies, plan_updates
 
 
 def sets(plan: list[Pairs]) -> list[set[tuple[int, int]]]:
@@ -56,3 +56,12 @@ def test_a_fraction_of_the_steps_is_drawn_for_each_sample() -> None:
 def test_a_fraction_is_rounded_up_and_no_float_adds_a_step(fraction: float, steps: int) -> None:
     """0.3 x 50 is 15, though 0.3 is a little more than three tenths in binary; never fewer than one step."""
     assert int(choose_steps(1, 50, fraction, torch.Generator()).sum()) == steps
+
+
+def test_winners_are_denoised_at_as_many_copies_as_a_path_has_steps() -> None:
+    """Three winners in two updates, two passes at half of 10 steps: copies 0-4, then 5-9, and nobody else's."""
+    config = TrainingConfig(algorithm="raft", updates=2, inner_epochs=2, timestep_fraction=0.5)
+    plan = plan_copies(torch.tensor([1, 4, 6]), 10, config, seed=3)
+    assert [len(p) for p in plan] == [10, 5, 10, 5]
+    assert set.union(*sets(plan[:2])) == {(n, copy) for n in (1, 4, 6) for copy in range(5)}
+    assert set.union(*sets(plan[2:])) == {(n, copy) for n in (1, 4, 6) for copy in range(5, 10)}

@@ -13,10 +13,10 @@ from components.core import store
 from components.core.contracts import StepName, TrainingRequest, TrainingResult
 from components.core.runner import run_request
 from components.training.average import AVERAGE_FILE
+from components.training.evaluator import Evaluator
 from components.training.progress import Checkpoints, Progress
 from components.training.ranks import Ranks
 from components.training.step import train
-from components.training.update import Evaluator
 from tests.training.forked import two_ranks
 from tests.training.iteration import small_run
 

@@ -17,8 +17,9 @@ from components.core.plan import iteration_requests
 from components.policy import ddim
 from components.policy.adapter import trainable
 from components.policy.load import load_policy
+from components.training.evaluator import Evaluator
 from components.training.experience import Experience, load_experience
-from components.training.update import Evaluator, check_ratio, require_ratio_one
+from components.training.ratio import check_ratio, require_ratio_one
 from tests.training.iteration import small_run
 
 EVERY_SAMPLE = TrainingConfig(ratio_check_samples=10_000, micro_batch=16, clip_range=1e-4)

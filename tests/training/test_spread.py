@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -11,11 +12,13 @@ import torch
 from components.core.config import TrainingConfig
 from components.policy.adapter import trainable
 from components.policy.load import load_policy
+from components.training.evaluator import Evaluator
 from components.training.experience import Experience, load_experience
+from components.training.objective import make_objective
 from components.training.pairs import Pairs, plan_updates
 from components.training.ranks import SOLO, Ranks
 from components.training.spread import even_holders, evenly
-from components.training.update import Evaluator, accumulate
+from components.training.update import accumulate
 from tests.training.forked import two_ranks
 from tests.training.iteration import small_run
 
@@ -74,21 +77,25 @@ def test_one_process_moves_nothing() -> None:
     assert evenly(experience, [Pairs.of(torch.arange(7), 2)], SOLO, CPU) is experience
 
 
-def test_uneven_ranks_weigh_by_their_pairs(tmp_path: Path, pipeline_path: Path) -> None:
+@pytest.mark.parametrize("algorithm", ["ddpo_is", "rwr"])
+def test_uneven_ranks_weigh_by_their_pairs(
+    tmp_path: Path, pipeline_path: Path, algorithm: Literal["ddpo_is", "rwr"]
+) -> None:
     """Ranks that hold 11 and 5 of 16 samples: the gradient of one process within 1e-5, and its metrics."""
     small = small_run(f"file://{tmp_path}", pipeline_path)
     prompts = small.config.prompts.model_copy(update={"shards": 3})
     small.config = small.config.model_copy(update={"prompts": prompts})
     small.play(0)
     request = small.draw(1)
-    advantage, config = torch.linspace(-2, 2, 16), TrainingConfig(micro_batch=16, clip_range=0.1)
+    credit, config = torch.linspace(-2, 2, 16), TrainingConfig(algorithm=algorithm, micro_batch=16, clip_range=0.1)
 
     def gradient(ranks: Ranks, wanted: int) -> tuple[torch.Tensor, dict[str, float]]:
         policy = load_policy(request.policy)
         experience = load_experience(request, policy.id, ranks)
         assert len(experience.held_M) == wanted
         evaluator = Evaluator(policy, experience, request.sampler)
-        metrics = accumulate(evaluator, Pairs.of(torch.arange(16), 5), advantage, config, ranks=ranks)
+        objective = make_objective(evaluator, credit, config, seed=0)
+        metrics = accumulate(objective, Pairs.of(torch.arange(16), 5), config.micro_batch, ranks=ranks)
         return torch.cat([p.grad.flatten() for p in trainable(policy.unet).values() if p.grad is not None]), metrics
 
     alone, metrics = gradient(SOLO, 16)

@@ -9,9 +9,11 @@ from components.policy import ddim
 from components.policy.adapter import trainable
 from components.policy.load import load_policy
 from components.training import loss
+from components.training.evaluator import Evaluator, clip_range
 from components.training.experience import load_experience
+from components.training.objective import make_objective
 from components.training.pairs import Pairs
-from components.training.update import Evaluator, accumulate, clip_range
+from components.training.update import accumulate
 from tests.training.iteration import small_run
 
 ADVANTAGE = torch.linspace(-2, 2, 16)
@@ -27,11 +29,15 @@ def evaluator(tmp_path_factory, pipeline_path):
     return Evaluator(policy, load_experience(request, policy.id), request.sampler)
 
 
+def accumulated(evaluator, pairs: Pairs, config: TrainingConfig, credit: torch.Tensor = ADVANTAGE) -> dict[str, float]:
+    return accumulate(make_objective(evaluator, credit, config, seed=0), pairs, config.micro_batch)
+
+
 def gradient(evaluator, config: TrainingConfig, samples: torch.Tensor) -> torch.Tensor:
     parameters = trainable(evaluator.policy.unet)
     for parameter in parameters.values():
         parameter.grad = None
-    accumulate(evaluator, Pairs.of(samples, evaluator.schedule.steps), ADVANTAGE, config)
+    accumulated(evaluator, Pairs.of(samples, evaluator.schedule.steps), config)
     return torch.cat([p.grad.flatten() for p in parameters.values()])
 
 
@@ -61,7 +67,7 @@ def one_pair_at_a_time(evaluator, config: TrainingConfig, samples: torch.Tensor)
     return torch.cat([p.grad.flatten() for p in parameters.values()])
 
 
-@pytest.mark.parametrize("algorithm", ["ddpo_is", "ddpo_sf"])
+@pytest.mark.parametrize("algorithm", ["ddpo_is", "ddpo_sf", "rwr"])
 def test_four_micro_batches_have_the_gradient_of_one(evaluator, algorithm):
     samples = torch.arange(16)
     small, large = (
@@ -88,7 +94,7 @@ def test_without_advantage_there_is_no_gradient(evaluator):
     parameters = trainable(evaluator.policy.unet)
     for parameter in parameters.values():
         parameter.grad = None
-    accumulate(evaluator, Pairs.of(torch.arange(4), evaluator.schedule.steps), torch.zeros(16), config)
+    accumulated(evaluator, Pairs.of(torch.arange(4), evaluator.schedule.steps), config, torch.zeros(16))
     assert all(float(p.grad.abs().max()) == 0 for p in parameters.values())
 
 
@@ -132,10 +138,10 @@ def test_what_is_scaled_is_what_clips(evaluator):
     evaluator.experience.log_probs_MT.add_(1e-3)
     try:
         by_hand, scaled = (
-            accumulate(evaluator, pairs, ADVANTAGE, TrainingConfig(micro_batch=80, clip_range=clip, scale_clip=scale))
+            accumulated(evaluator, pairs, TrainingConfig(micro_batch=80, clip_range=clip, scale_clip=scale))
             for clip, scale in ((0.002, False), (0.002 * numbers / 16_384, True))
         )
-        tight = accumulate(evaluator, pairs, ADVANTAGE, TrainingConfig(micro_batch=80, clip_range=0.0005))
+        tight = accumulated(evaluator, pairs, TrainingConfig(micro_batch=80, clip_range=0.0005))
     finally:
         evaluator.experience.log_probs_MT.sub_(1e-3)
     assert (by_hand["clip_fraction"], scaled["clip_fraction"], tight["clip_fraction"]) == (0, 0, 1)
