@@ -94,6 +94,7 @@ def test_a_training_pod_field_by_field(example: None) -> None:
     assert container["env"] == [
         {"name": "DDPO_STORE", "value": "s3://example-ddpo-store"},
         {"name": "AWS_DEFAULT_REGION", "value": "eu-central-1"},
+        {"name": "DDPO_MODELS", "value": "/models"},
         {"name": "DDPO_IMAGE", "value": load(EXAMPLE).image(StepName.TRAINING)},
     ]
     assert container["envFrom"] == [{"secretRef": {"name": "ddpo-s3-training"}}]

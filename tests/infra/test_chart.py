@@ -167,7 +167,11 @@ def test_a_step_reaches_dns_and_the_store_and_is_reached_by_nobody(example: str)
         assert {kind for spec in specs for kind in spec["policyTypes"]} == {"Ingress", "Egress"}
         assert not [rule for spec in specs for rule in spec.get("ingress", ())]
         targets = {
-            (to.get("ipBlock", {}).get("cidr") or json.dumps(to["podSelector"]["matchLabels"]), port["port"])
+            (
+                to.get("ipBlock", {}).get("cidr")
+                or json.dumps((to.get("podSelector") or to["namespaceSelector"])["matchLabels"]),
+                port["port"],
+            )
             for spec in specs
             for rule in spec.get("egress", ())
             for to in rule["to"]
@@ -177,6 +181,8 @@ def test_a_step_reaches_dns_and_the_store_and_is_reached_by_nobody(example: str)
         if step == "registration":
             mlflow = '{"app.kubernetes.io/part-of": "ddpo", "app.kubernetes.io/component": "mlflow"}'
             expected.add({"aws": (mlflow, 5000), "ceph": ("192.168.7.20/32", 443)}[example])
+        if step == "scoring" and example == "aws":
+            expected |= {('{"kubernetes.io/metadata.name": "rewards"}', 8700), ("10.0.7.5/32", 443)}
         assert targets == expected, step
 
 
@@ -204,22 +210,50 @@ def test_the_deployment_file_says_what_the_values_say() -> None:
     assert pools["gpu"]["slots"] == 8
 
 
-def test_weights_are_copied_once_and_checked_by_every_pod_that_reads_them() -> None:
+def test_a_reward_servers_token_is_for_scoring_and_its_address_stands_in_the_deployments_file() -> None:
+    found = manifests("aws")
+    token = {"secretRef": {"name": "ddpo-reward"}}
+    holders = [s for s, p in pod_templates(found).items() if token in p["spec"]["containers"][0].get("envFrom", ())]
+    assert holders == ["scoring"]
+    deployment = tomllib.loads(named(found, "ConfigMap", "ddpo-environment")["data"]["environment.toml"])
+    assert deployment["variables"]["DDPO_REWARD_URL"] == "http://reward.rewards:8700"
+
+
+def test_weights_lie_on_a_volume_that_the_job_alone_writes() -> None:
     found = manifests("aws")
     (job,) = [m for m in found if m["kind"] == "Job"]
     assert job["spec"]["podFailurePolicy"]["rules"][0]["onExitCodes"]["values"] == [64, 65, 66]
-    lines = named(found, "ConfigMap", "ddpo-weights")["data"]["weights.sha256"].splitlines()
-    assert lines == [f"{'a' * 64}  sd15/model_index.json", f"{'b' * 64}  sd15/unet/diffusion_pytorch_model.safetensors"]
+    (claim,) = [m["metadata"]["name"] for m in found if m["kind"] == "PersistentVolumeClaim"]
     for step, pod in pod_templates(found).items():
-        reads = step in ("sampling", "scoring", "training", "registration")
-        mounts = [m for m in pod["spec"]["containers"][0]["volumeMounts"] if m["mountPath"] == "/models"]
-        assert mounts == ([{"name": "models", "mountPath": "/models", "readOnly": True}] if reads else []), step
-        checks = [c["command"][0] for c in pod["spec"].get("initContainers", ())]
-        assert checks == (["sha256sum"] if reads else []), step
+        (container,) = pod["spec"]["containers"]
+        mounts = [m for m in container["volumeMounts"] if m["name"] == "models"]
+        sources = [v["persistentVolumeClaim"] for v in pod["spec"]["volumes"] if v["name"] == "models"]
+        places = [e["value"] for e in container["env"] if e["name"] == "DDPO_MODELS"]
+        if step in ("prompts", "evaluation"):
+            assert (mounts, sources, places) == ([], [], []), step
+        else:
+            assert mounts == [{"name": "models", "mountPath": "/models", "readOnly": True}], step
+            assert (sources, places) == ([{"claimName": claim, "readOnly": True}], ["/models"]), step
+
+
+@pytest.mark.parametrize("key", ["weights.models", "images.cpu", "store.endpoint"])
+def test_a_job_of_other_pods_has_another_name(key: str) -> None:
+    """Kubernetes refuses to change a job's pods, and Helm would stop at that."""
     chosen = values("aws")
-    chosen["weights"]["files"]["sd15/vae/config.json"] = "c" * 64
-    (other,) = [m for m in rendered(chosen) if m["kind"] == "Job"]
-    assert other["metadata"]["name"] != job["metadata"]["name"]  # a job's pods cannot be changed
+    section, leaf = key.split(".")
+    chosen[section][leaf] = {
+        "weights.models": chosen["weights"]["models"][:1],
+        "images.cpu": chosen["images"]["diffusion"],
+        "store.endpoint": "https://s3.example.org",
+    }[key]
+    names = {m["metadata"]["name"] for m in (*rendered(chosen), *manifests("aws")) if m["kind"] == "Job"}
+    assert len(names) == 2
+
+
+def test_another_pool_leaves_the_job_as_it_is() -> None:
+    chosen = values("aws")
+    chosen["pools"]["gpu"] = 2
+    assert [m for m in rendered(chosen) if m["kind"] == "Job"] == [m for m in manifests("aws") if m["kind"] == "Job"]
 
 
 def test_mlflow_asks_for_a_password_and_its_own_name() -> None:
@@ -243,13 +277,17 @@ WRONG: list[tuple[str, Any, str]] = [
     ("steps.training.gpu", 1, "gpu"),
     ("steps.training.image", "airflow", "/steps/training/image"),
     ("credentials.roleArns.sampling", None, "sampling"),
-    ("weights.files", {"../etc/passwd": "a" * 64}, "passwd"),
+    ("weights.models", ["stable-diffusion-v1-5/stable-diffusion-v1-5@main"], "/weights/models/0"),
+    ("weights.models", [], "/weights/models"),
+    ("rewardServers", [{"cidr": "10.0.7.5/32", "namespace": "rewards", "port": 8700}], "/rewardServers/0"),
+    ("rewardServers", [{"namespace": "rewards"}], "port"),
+    ("variables", {"DDPO_REWARD_TOKEN": "open sesame"}, "DDPO_REWARD_TOKEN"),
     ("mlflow.database.host", "", "/mlflow/database/host"),
     ("user.uid", 0, "/user/uid"),
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "said"), WRONG, ids=[key for key, _, _ in WRONG])
+@pytest.mark.parametrize(("key", "value", "said"), WRONG, ids=[f"{key} {said}" for key, _, said in WRONG])
 def test_wrong_values_are_refused_by_name(key: str, value: Any, said: str) -> None:
     chosen = copy.deepcopy(values("aws"))
     *path, leaf = key.split(".")

@@ -1,98 +1,74 @@
-"""Weights reach a volume complete and right, or not at all."""
+"""The chart's job and compose's service fill a volume from the store's mirrors, and steps read it."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
+import yaml
 
-SCRIPT = Path(__file__).resolve().parents[2] / "infra" / "helm" / "ddpo" / "files" / "fetch_weights.py"
-UNET, INDEX = b"u" * 100_000, b'{"_class_name": "StableDiffusionPipeline"}'
-LIST = {"sd15/unet/model.safetensors": UNET, "sd15/model_index.json": INDEX}
+from components.core import weights
+from tests.core.mirrored import COMMIT, FILES, MODEL, mirror, model_directory
+from tests.infra.compose_config import config, settings_in
 
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture
-def listed(s3_store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A list of two files that are in the store."""
-    monkeypatch.setenv("DDPO_STORE", s3_store)
-    for path, data in LIST.items():
-        upload(s3_store, path, data)
-    file = tmp_path / "weights.sha256"
-    file.write_text("".join(f"{sha256(data)}  {path}\n" for path, data in LIST.items()))
-    return file
+SECOND = "f" * 40
+NAMES = [f"{MODEL}@{COMMIT}", f"{MODEL}@{SECOND}"]
+VOLUME = "/models"
 
 
-def upload(store: str, path: str, data: bytes) -> None:
-    bucket, _, prefix = store.removeprefix("s3://").partition("/")
-    boto3.session.Session().client("s3").put_object(Bucket=bucket, Key=f"{prefix}/models/{path}", Body=data)
+def of_the_chart(directory: Path) -> tuple[list[str], dict[str, str]]:
+    """The job's command, and what it is told."""
+    from tests.infra.charts import rendered, values
+
+    chosen = values("aws")
+    chosen["weights"]["models"] = NAMES
+    (job,) = [m for m in rendered(chosen) if m["kind"] == "Job"]
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"name": "models", "mountPath": VOLUME} in container["volumeMounts"]
+    told = {entry["name"]: entry["value"] for entry in container["env"]}
+    return [*container["command"], *container["args"]], told
 
 
-def fetch(listed: Path, into: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "--list", str(listed), "--into", str(into)]
-    return subprocess.run(command, env=dict(os.environ), text=True, capture_output=True)
+def of_compose(directory: Path) -> tuple[list[str], dict[str, str]]:
+    """The service's command, and what it is told."""
+    settings = settings_in(directory)
+    settings.write_text(settings.read_text().replace("DDPO_WEIGHTS=\n", f"DDPO_WEIGHTS={' '.join(NAMES)}\n"))
+    service = yaml.safe_load(config(settings).stdout)["services"]["weights"]
+    command = service["command"]
+    return [*service["entrypoint"], *(command.split() if isinstance(command, str) else command)], service["environment"]
 
 
-def files(directory: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+@pytest.mark.parametrize("profile", [of_the_chart, of_compose], ids=["chart", "compose"])
+def test_what_is_named_lies_on_the_volume_where_steps_look_for_it(
+    profile: Callable[[Path], tuple[list[str], dict[str, str]]],
+    s3_store: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = model_directory(tmp_path / "source")
+    for commit in (COMMIT, SECOND):
+        mirror(s3_store, source, commit)
+    command, told = profile(tmp_path)
+    assert command == ["python", "-m", "components.core.weights", *NAMES]
+    assert told["DDPO_MODELS"] == VOLUME
+    assert {"DDPO_STORE", "AWS_DEFAULT_REGION"} <= told.keys()
+
+    here = {"DDPO_STORE": s3_store, "DDPO_MODELS": str(tmp_path / "models")}
+    subprocess.run([sys.executable, *command[1:]], env=os.environ | here, check=True, capture_output=True)
+    monkeypatch.setenv("DDPO_STORE", (tmp_path / "none").as_uri())
+    monkeypatch.setenv("DDPO_MODELS", str(tmp_path / "models"))
+    for commit in (COMMIT, SECOND):
+        place = weights.directory(MODEL, commit)
+        assert {name: (place / name).read_bytes() for name in FILES} == FILES
 
 
-def test_what_is_listed_is_copied_and_checked_by_sha256sum_too(listed: Path, tmp_path: Path) -> None:
-    into = tmp_path / "models"
-    assert fetch(listed, into).returncode == 0
-    assert files(into) == LIST
-    check = ["sha256sum", "--check", "--strict", "--quiet", str(listed)]
-    assert subprocess.run(check, cwd=into, capture_output=True).returncode == 0
-    (into / "sd15/model_index.json").write_bytes(INDEX + b" ")
-    assert subprocess.run(check, cwd=into, capture_output=True).returncode == 1
-
-
-def test_what_is_there_stays_and_what_is_damaged_is_copied_again(listed: Path, tmp_path: Path) -> None:
-    into = tmp_path / "models"
-    fetch(listed, into)
-    before = (into / "sd15/unet/model.safetensors").stat().st_ino
-    (into / "sd15/model_index.json").write_bytes(b"{}")
-    done = fetch(listed, into)
-    assert done.stdout.splitlines() == [
-        "sd15/unet/model.safetensors: there already",
-        "sd15/model_index.json: 42 bytes, checked",
-    ]
-    assert files(into) == LIST
-    assert (into / "sd15/unet/model.safetensors").stat().st_ino == before
-
-
-def test_a_file_that_is_not_what_the_list_says_never_arrives(listed: Path, s3_store: str, tmp_path: Path) -> None:
-    upload(s3_store, "sd15/unet/model.safetensors", b"another's")
-    done = fetch(listed, tmp_path / "models")
-    assert done.returncode == 65
-    assert sha256(b"another's") in done.stderr
-    assert files(tmp_path / "models") == {}
-
-
-def test_a_missing_file_is_named(listed: Path, tmp_path: Path) -> None:
-    with listed.open("a") as file:
-        file.write(f"{'0' * 64}  sd15/vae/model.safetensors\n")
-    done = fetch(listed, tmp_path / "models")
-    assert done.returncode == 66
-    assert "models/sd15/vae/model.safetensors" in done.stderr
-
-
-@pytest.mark.parametrize(
-    "line", ["0" * 64 + "  ../../etc/cron.d/x", "0" * 64 + "  /etc/x", "abc  sd15/x", "0" * 64 + " x"]
-)
-def test_a_list_cannot_lead_out_of_the_volume(listed: Path, tmp_path: Path, line: str) -> None:
-    listed.write_text(line + "\n")
-    assert fetch(listed, tmp_path / "models").returncode == 64
-
-
-def test_the_store_must_be_named(listed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DDPO_STORE", "file:///tmp")
-    assert fetch(listed, tmp_path / "models").returncode == 64
+def test_a_model_that_nobody_mirrored_is_named(s3_store: str, tmp_path: Path) -> None:
+    here = {"DDPO_STORE": s3_store, "DDPO_MODELS": str(tmp_path / "models")}
+    command = [sys.executable, "-m", "components.core.weights", NAMES[0]]
+    done = subprocess.run(command, env=os.environ | here, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (66, "")
+    assert f"`ddpo mirror {NAMES[0]}`" in done.stderr

@@ -52,8 +52,14 @@ capabilities:
 {{- define "ddpo.egress" -}}
 {{- range . }}
 - to:
+    {{- with .namespace }}
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ . }}
+    {{- else }}
     - ipBlock:
         cidr: {{ .cidr }}
+    {{- end }}
   ports:
     - protocol: TCP
       port: {{ .port }}
@@ -81,13 +87,6 @@ capabilities:
 
 {{- define "ddpo.weightsClaim" -}}
 {{- .Values.weights.existingClaim | default "ddpo-models" }}
-{{- end }}
-
-{{/* Lines that `sha256sum --check` and files/fetch_weights.py read. */}}
-{{- define "ddpo.weightsList" -}}
-{{- range $path, $sha256 := .Values.weights.files }}
-{{ $sha256 }}  {{ $path }}
-{{- end }}
 {{- end }}
 
 {{- define "ddpo.toTracking" -}}

@@ -38,22 +38,6 @@ spec:
   {{- end }}
   securityContext:
     {{- include "ddpo.podSecurity" $root | nindent 4 }}
-  {{- if and (include "ddpo.needsWeights" $name) $root.Values.weights.enabled $root.Values.weights.verifyInPods }}
-  initContainers:
-    - name: check-weights
-      image: {{ index $root.Values.images $step.image }}
-      command: [sha256sum, --check, --strict, --quiet, /etc/ddpo/weights/weights.sha256]
-      workingDir: /models
-      securityContext:
-        {{- include "ddpo.containerSecurity" $root | nindent 8 }}
-      resources:
-        requests: {cpu: 500m, memory: 64Mi, ephemeral-storage: 16Mi}
-        limits: {cpu: "2", memory: 512Mi, ephemeral-storage: 64Mi}
-      terminationMessagePolicy: FallbackToLogsOnError
-      volumeMounts:
-        - {name: models, mountPath: /models, readOnly: true}
-        - {name: weights, mountPath: /etc/ddpo/weights, readOnly: true}
-  {{- end }}
   containers:
     - name: base
       image: {{ index $root.Values.images $step.image }}
@@ -63,14 +47,19 @@ spec:
       env:
         - name: HF_HUB_OFFLINE
           value: "1"
-      {{- if or (eq $root.Values.credentials.kind "secrets") (eq $name "registration") }}
+        {{- if and (include "ddpo.needsWeights" $name) $root.Values.weights.enabled }}
+        - name: DDPO_MODELS
+          value: /models
+        {{- end }}
+      {{- $own := dict "registration" $root.Values.tracking.secret "scoring" $root.Values.rewardSecret }}
+      {{- if or (eq $root.Values.credentials.kind "secrets") (get $own $name) }}
       envFrom:
         {{- with include "ddpo.storeSecret" (list $root $name) | trim }}
         {{- . | nindent 8 }}
         {{- end }}
-        {{- if eq $name "registration" }}
+        {{- with get $own $name }}
         - secretRef:
-            name: {{ $root.Values.tracking.secret }}
+            name: {{ . }}
         {{- end }}
       {{- end }}
       resources:
@@ -107,9 +96,6 @@ spec:
       persistentVolumeClaim:
         claimName: {{ include "ddpo.weightsClaim" $root }}
         readOnly: true
-    - name: weights
-      configMap:
-        name: ddpo-weights
     {{- end }}
 {{- end }}
 
