@@ -6,7 +6,7 @@ What both the command line and `ddpo_compare` do; the runs themselves are made a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -176,7 +176,7 @@ def _estimate(run: ComparedRun, places: Deployment, known: dict[str, Estimate]) 
     return known[key]
 
 
-def _aligned(lines: list[tuple[str, ...]]) -> str:
+def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     return "\n".join(
         "  ".join(

@@ -182,8 +182,8 @@ def _scores(axes: Axes, table: Table, algorithms: Sequence[str], reward: str) ->
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: shown(round(v, 12))))
     axes.grid(axis="x", color=COLOUR["faint"], linewidth=1)
     _spines(axes)
-    for label, row in zip(axes.get_yticklabels(), [*rows, None], strict=True):
-        label.set_color(COLOUR["soft"] if row is None else COLOUR[f"c{algorithms.index(row.algorithm) % 6 + 1}"])
+    for label, name in zip(axes.get_yticklabels(), names, strict=True):
+        label.set_color(COLOUR[f"c{algorithms.index(name) % 6 + 1}"] if name in algorithms else COLOUR["soft"])
     axes.set_xlabel("score: the best held-out gain that counts, sd of the base", color=COLOUR["soft"], labelpad=3)
 
 
