@@ -15,7 +15,7 @@ import json
 import logging
 import math
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from importlib.metadata import packages_distributions, version
@@ -146,10 +146,31 @@ def load_scorers(configs: Sequence[RewardConfig]) -> list[Scorer]:
     scorers = [_load(canonical_json(config.model_dump(mode="json")).decode()) for config in configs]
     known: dict[bytes, str] = {}
     for scorer in scorers:
-        first = known.setdefault(canonical_json({**scorer.description, "name": unlabelled(scorer.name)}), scorer.name)
+        first = known.setdefault(_who(scorer.description), scorer.name)
         if first != scorer.name:
             raise BadRequest(f"{scorer.name} is {first} under another name", hint="a judge is never the reward")
     return scorers
+
+
+def refuse_paid_judges(reward: Scorer, judges: Sequence[Scorer]) -> None:
+    """Raise BadRequest for a judge that is a part of a combined reward: it is optimised, and tells nothing more."""
+    paid = {_who(part): str(part["name"]) for part in _parts(reward.description)}
+    for judge in judges:
+        if (part := paid.get(_who(judge.description))) is not None:
+            raise BadRequest(f"{judge.name} is {part}, a part of {reward.name}", hint="a judge is never the reward")
+
+
+def _parts(description: Any) -> Iterator[dict[str, Any]]:
+    """Descriptions of the rewards that a combined one is made of, and of theirs."""
+    if unlabelled(description["name"]) == "combined":
+        for part in description["identity"]["of"]:
+            yield part
+            yield from _parts(part)
+
+
+def _who(description: dict[str, Any]) -> bytes:
+    """A scorer, whatever its label."""
+    return canonical_json({**description, "name": unlabelled(description["name"])})
 
 
 @cache

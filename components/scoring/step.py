@@ -16,7 +16,7 @@ from components.core.errors import BadRequest, Unavailable
 from components.core.records import RewardRow, SampleRow, dump_rows, too_many_missing
 from components.scoring import score_cache
 from components.scoring.pictures import read_pictures
-from components.scoring.scorer import load_scorers
+from components.scoring.scorer import load_scorers, refuse_paid_judges
 
 BATCH = 64
 """Pictures that a scorer sees at once."""
@@ -27,6 +27,7 @@ def run(request: ScoringRequest, out: store.Attempt) -> ScoringResult:
     if not request.scorers:
         raise BadRequest("no scorer is asked for")
     scorers = load_scorers(request.scorers)
+    refuse_paid_judges(scorers[0], scorers[1:])
     cache = score_cache.from_environment()
     shard = store.open_committed(request.sampling)
     samples = shard.rows("samples.jsonl", SampleRow)

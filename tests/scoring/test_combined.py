@@ -9,7 +9,7 @@ import pytest
 from components.core.config import RewardConfig
 from components.core.errors import BadData, BadRequest
 from components.core.records import RewardRow, SampleRow
-from components.scoring.scorer import load_scorers
+from components.scoring.scorer import load_scorers, refuse_paid_judges
 from tests.scoring.server.serving import scorer
 from tests.scoring.shards import flat, noise, prompts
 
@@ -98,3 +98,15 @@ def test_a_reward_under_another_label_is_still_no_judge_of_itself() -> None:
     assert [one.name for one in load_scorers([RewardConfig(name=name), other])] == [name, f"{name}/fine"]
     with pytest.raises(BadRequest, match=f"{name}/again is {name} under another name"):
         load_scorers([RewardConfig(name=name), RewardConfig(name=f"{name}/again")])
+
+
+def test_a_part_of_the_reward_is_no_judge_of_it() -> None:
+    """Under a label and however deep it lies; with other options it is another scorer, and may judge."""
+    jpeg = {"reward": {"name": "jpeg_compressibility/mine", "options": {"quality": 80}}}
+    inner = {"reward": {"name": "combined/inner", "options": {"of": [jpeg]}}}
+    (reward,) = load_scorers([RewardConfig(name="combined", options={"of": [inner]})])
+    judges = load_scorers([RewardConfig(name="jpeg_compressibility", options={"quality": 70})])
+    refuse_paid_judges(reward, judges)
+    same = load_scorers([RewardConfig(name="jpeg_compressibility", options={"quality": 80})])
+    with pytest.raises(BadRequest, match="jpeg_compressibility is jpeg_compressibility/mine, a part of combined"):
+        refuse_paid_judges(reward, same)
