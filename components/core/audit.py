@@ -46,6 +46,8 @@ class AuditRequest(Request):
     """Version of the probes and their limits."""
     accepted: dict[str, str] = {}
     """Probe -> why a person accepts that it fails."""
+    after: str = ""
+    """The audit before this one, where the same was asked before that too. The newest counts: it is made again."""
 
 
 class AuditResult(Result):
@@ -76,13 +78,16 @@ class Audited(Contract):
 
 
 def newest(store_uri: str, scorer_id: str) -> AuditResult | None:
-    """The audit of a scorer that counts; None where there is none."""
+    """What the audit of a scorer that counts says; None where there is none."""
+    last = last_of(store_uri, scorer_id)
+    return AuditResult.model_validate(last.manifest.result) if last is not None else None
+
+
+def last_of(store_uri: str, scorer_id: str) -> store.Committed | None:
+    """The newest audit of a scorer; None where there is none."""
     place = audits(store_uri, scorer_id)
     found = [commit for name in store.children(place) if (commit := store.find(f"{place}/{name}")) is not None]
-    if not found:
-        return None
-    last = max(found, key=lambda commit: (commit.manifest.cost.committed_at, commit.prefix))
-    return AuditResult.model_validate(last.manifest.result)
+    return max(found, key=lambda commit: (commit.manifest.cost.committed_at, commit.prefix), default=None)
 
 
 def audited(state: Campaign) -> Audited | None:

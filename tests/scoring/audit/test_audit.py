@@ -15,6 +15,7 @@ from components.core import audit, store
 from components.core.audit import AuditResult
 from components.core.config import RewardConfig
 from components.core.errors import BadRequest, MissingInput
+from components.core.layout import audits
 from components.core.records import PromptRow
 from components.scoring.audit import __main__ as command
 from components.scoring.audit import answers, exhibits, page, probes, record
@@ -91,6 +92,20 @@ def test_what_a_person_accepts_is_a_warning(tmp_path: Path, discs: exhibits.Exhi
     assert audit.newest(tmp_path.as_uri(), failed.scorer_id) == meant
     with pytest.raises(BadRequest, match="no probe 'blanks'"):
         audited(tmp_path, discs, "White", blanks="a typing error")
+
+
+def test_what_was_accepted_can_be_taken_back(tmp_path: Path, discs: exhibits.Exhibits) -> None:
+    """By the audit without it, though it was made before: what a person reads last is what the gates read."""
+    plain = audited(tmp_path, discs, "White")
+    for _ in range(2):
+        meant = audited(tmp_path, discs, "White", blank="white is what we want")
+        assert audit.newest(tmp_path.as_uri(), plain.scorer_id) == meant
+        again = audited(tmp_path, discs, "White")
+        assert again == audit.newest(tmp_path.as_uri(), plain.scorer_id) == plain
+    before = sorted(store.below(tmp_path.as_uri()))
+    audited(tmp_path, discs, "White")
+    assert sorted(store.below(tmp_path.as_uri())) == before
+    assert len(store.children(audits(tmp_path.as_uri(), plain.scorer_id))) == 5
 
 
 def test_the_same_audit_is_read_and_not_made_again(tmp_path: Path, discs: exhibits.Exhibits) -> None:
