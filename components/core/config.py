@@ -184,7 +184,8 @@ class TrainingConfig(Contract):
     ratio_check_samples: int = Field(default=16, ge=1)
     """Samples whose ratio is checked at all steps before the first update; KL to the base is taken on them."""
     ratio_tolerance: float = Field(default=1e-5, gt=0)
-    """Largest |ratio - 1| before the first update. Beyond it the iteration is refused: sampler and trainer disagree."""
+    """Largest |ratio - 1| before the first update. Beyond it the iteration is refused: sampler and trainer disagree. At
+    most the clip range: what lies beyond that would be clipped before anything was learned."""
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that train together, each on its own shards and, where there are GPUs, on a GPU of its own. The samples
     of an update stay the same; only the order of float sums differs."""
@@ -206,6 +207,15 @@ class TrainingConfig(Contract):
     def _kl_has_a_policy_gradient(self) -> TrainingConfig:
         if self.kl_weight and not self.policy_gradient:
             raise ValueError(f"kl_weight is a term of DDPO's loss, and {self.algorithm} visits no step of a path")
+        return self
+
+    @model_validator(mode="after")
+    def _ratio_is_one_within_the_clip(self) -> TrainingConfig:
+        if self.algorithm == "ddpo_is" and self.ratio_tolerance > self.clip_range:
+            raise ValueError(
+                f"ratio_tolerance = {self.ratio_tolerance:g} exceeds clip_range = {self.clip_range:g}: "
+                "what is off by more would be clipped before anything was learned"
+            )
         return self
 
     @property

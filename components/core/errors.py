@@ -13,6 +13,8 @@ The numbers are those of BSD's sysexits.h.
 
 from __future__ import annotations
 
+import re
+
 
 class StepError(Exception):
     """An expected failure: one line that says what was wanted, and a hint that says what to do."""
@@ -62,3 +64,12 @@ class Unavailable(StepError):
 
 FINAL_EXIT_CODES = frozenset({64, 65, 66, 73})
 """Exit codes after which a retry cannot help."""
+
+
+def without_secrets(text: str) -> str:
+    """A foreign message on one line, its URLs without a query (a signature may be in it) and without a user.
+
+    >>> without_secrets("no answer from https://me:pass@host/key?X-Amz-Signature=5f" + chr(10) + "sorry")
+    'no answer from https://host/key?... sorry'
+    """
+    return " ".join(re.sub(r"//[^/@\s]+@", "//", re.sub(r"\?[^\s'\")]+", "?...", text)).split())

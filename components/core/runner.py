@@ -11,7 +11,6 @@ import ast
 import importlib
 import logging
 import os
-import re
 import signal
 import sys
 import time
@@ -26,7 +25,7 @@ from components.core import errors, store
 from components.core.config import describe
 from components.core.contracts import REQUESTS, Manifest, Request, StepName
 from components.core.deployment import STORE_VARIABLE
-from components.core.errors import BadRequest, StepError, Unavailable
+from components.core.errors import BadRequest, StepError, Unavailable, without_secrets
 from components.core.layout import RunLayout
 from components.core.lifeline import die_with_parent
 
@@ -104,7 +103,7 @@ def foreseen(error: Exception) -> StepError | None:
     if isinstance(error, StepError):
         return error
     if service := _service_away(error):
-        return Unavailable(f"a service is away: {type(service).__name__}: {_without_secrets(str(service))}")
+        return Unavailable(f"a service is away: {type(service).__name__}: {without_secrets(str(service))}")
     return None
 
 
@@ -124,15 +123,6 @@ def _service_away(error: BaseException | None) -> BaseException | None:
             return error
         error = error.__cause__
     return None
-
-
-def _without_secrets(text: str) -> str:
-    """A foreign message on one line, its URLs without a query (a signature may be in it) and without a user.
-
-    >>> _without_secrets("no answer from https://me:pass@host/key?X-Amz-Signature=5f" + chr(10) + "sorry")
-    'no answer from https://host/key?... sorry'
-    """
-    return " ".join(re.sub(r"//[^/@\s]+@", "//", re.sub(r"\?[^\s'\")]+", "?...", text)).split())
 
 
 def _end(number: int, frame: FrameType | None) -> None:

@@ -27,7 +27,7 @@ from pydantic import JsonValue, ValidationError
 
 from components.core.config import RewardConfig, describe
 from components.core.contracts import canonical_json
-from components.core.errors import BadData, BadRequest, StepError
+from components.core.errors import BadData, BadRequest, StepError, without_secrets
 from components.core.records import PromptRow, RewardRow, SampleRow
 from components.scoring.rewards.registry import BUILT_IN, find_reward, unlabelled
 from components.scoring.rewards.reward import Reward, Score
@@ -203,4 +203,4 @@ def _packages(reward_class: Any) -> list[JsonValue]:
 
 
 def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+    return f"{type(error).__name__}: {without_secrets(str(error))}"[:300]

@@ -5,6 +5,7 @@
 #
 # The first time it writes .env (with random secrets) and environment.toml, names what only you can know, and ends.
 set -euo pipefail
+[[ -z ${DDPO_COMPOSE_SETTINGS:-} ]] || DDPO_COMPOSE_SETTINGS=$(realpath "$DDPO_COMPOSE_SETTINGS")
 cd "$(dirname "$0")"
 
 ENGINE=${ENGINE:-docker}
@@ -55,7 +56,7 @@ fi
 for service in scheduler dag-processor triggerer; do
 	for ((second = 0; second < 300; second += 3)); do
 		container=$("${compose[@]}" ps --quiet "$service")
-		health=$("$ENGINE" inspect --format '{{.State.Health.Status}}' "$container")
+		health=$("$ENGINE" inspect --format '{{.State.Health.Status}}' "$container" 2>/dev/null || echo gone)
 		[[ $health != healthy ]] || break
 		sleep 3
 	done

@@ -128,3 +128,9 @@ def test_a_value_of_another_kind_is_not_bent_into_shape(tree: dict, clause: str)
 
 def test_a_whole_number_is_a_number() -> None:
     assert parse_config({"training": {"lora": {"alpha": 4}}}).training.lora.alpha == 4.0
+
+
+def test_a_ratio_that_the_clip_would_hide_cannot_be_allowed() -> None:
+    with pytest.raises(BadRequest, match=re.escape("ratio_tolerance = 0.001 exceeds clip_range = 0.0001")):
+        parse_config({"training": {"ratio_tolerance": 1e-3, "clip_range": 1e-4}})
+    assert parse_config({"training": {"ratio_tolerance": 1e-4, "clip_range": 1e-4}})
