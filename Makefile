@@ -37,10 +37,10 @@ demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and w
 	@$(BIN)/ddpo run demo --run-id demo
 	@page=$$($(BIN)/ddpo report demo --out demo-report.html) && echo "report: $$page"
 
-test: install lint ## lint, types, import contracts, every test that needs no container engine
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not system" --durations=15
+test: install lint ## lint, types, import contracts, every test that needs no server
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not system" --durations=15
 
-test-system: install ## the tests that need a container engine (DOCKER_HOST) and the images of `make images`
+test-system: install ## the tests on real servers: Airflow's, Ceph, PostgreSQL, a container engine (DOCKER_HOST) with `make images`
 	@$(BIN)/python -m pytest -m system --timeout=1800 --durations=10
 
 lint: install ## ruff, mypy, import contracts

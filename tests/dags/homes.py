@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -51,6 +52,8 @@ class Home:
         for name in {"DDPO_STORE", "AIRFLOW_HOME", "AIRFLOW__CORE__DAGS_FOLDER"} - set(environment):
             env.pop(name, None)
         command = [sys.executable, "-m", module, *arguments]
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background: its children would inherit it
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         return subprocess.Popen(
             command, env=env, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )

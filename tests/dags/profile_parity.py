@@ -19,7 +19,7 @@ def task(operator: Any) -> dict[str, Any]:
         "delay": operator.retry_delay.total_seconds(),
         "backoff": operator.retry_exponential_backoff,
         "trigger_rule": operator.trigger_rule.value,
-        "xcom": operator.do_xcom_push,
+        "xcom": getattr(operator, "do_xcom_push", None),  # a mapped operator has none before it is expanded
     }
 
 

@@ -176,7 +176,7 @@ def test_processes_share_it(tmp_path: Path) -> None:
 
     for me in range(1, 4):
         samples = [row(i) for i in range(8)] + [row(100 * me + i) for i in range(8)]
-        found = ScoreCache(tmp_path).find("mine@1", samples, [flat()] * 16)
+        found = ScoreCache(tmp_path).find("mine@1", samples, [Image.new("RGB", (1, 1))] * 16)
         assert [score.reward for score in found if score] == [1.0] * 8 + [float(me)] * 8
 
 

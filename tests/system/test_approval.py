@@ -14,7 +14,7 @@ from components.core.promotion import Candidate
 from tests.system.conftest import Webhook
 from tests.system.machines import Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(900)]
 
 
 def champions(machine: Machine) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.system.machines import Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(1500)]
 
 
 def test_up_twice_is_once(machine: Machine) -> None:
