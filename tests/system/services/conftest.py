@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.dags.homes import Home
-from tests.system.machines import Machine
+from tests.system.services.machines import Machine
 
 
 class Webhook:
@@ -42,7 +42,7 @@ class Webhook:
         return [notification for notification in found if run is None or notification["run"] == run]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def webhook() -> Iterator[Webhook]:
     webhook = Webhook()
     threading.Thread(target=webhook.server.serve_forever, daemon=True).start()
@@ -50,7 +50,7 @@ def webhook() -> Iterator[Webhook]:
     webhook.server.shutdown()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def machine(tmp_path_factory: pytest.TempPathFactory, webhook: Webhook) -> Iterator[Machine]:
     directory = tmp_path_factory.mktemp("machine")
     home = Home(directory, FAKE_REGISTRY="1", MLFLOW_TRACKING_URI="")

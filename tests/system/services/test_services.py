@@ -8,7 +8,7 @@ import urllib.request
 import psutil
 import pytest
 
-from tests.system.machines import Machine
+from tests.system.services.machines import Machine
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(1500)]
 

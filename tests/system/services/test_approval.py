@@ -11,8 +11,8 @@ import pytest
 
 from components.core import promotion
 from components.core.promotion import Candidate
-from tests.system.conftest import Webhook
-from tests.system.machines import Machine
+from tests.system.services.conftest import Webhook
+from tests.system.services.machines import Machine
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.airflow, pytest.mark.timeout(900)]
 
