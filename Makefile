@@ -40,7 +40,7 @@ demo: install ## fine-tune the tiny policy with DDPO through the real DAG, and w
 test: install lint ## lint, types, import contracts, every test that needs no server
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not system" --durations=15
 
-test-system: install ## the tests on real servers: Airflow's, Ceph, PostgreSQL, a container engine (DOCKER_HOST) with `make images`
+test-system: install ## whole campaigns, and real servers: Airflow, Ceph, PostgreSQL, an engine (DOCKER_HOST) with `make images`
 	@$(BIN)/python -m pytest -m system --timeout=1800 --durations=10
 
 lint: install ## ruff, mypy, import contracts

@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/bring-your-model.md").read_text()
 
 
+@pytest.mark.system
 @pytest.mark.slow
 def test_the_commands_of_the_page_run_in_their_order_without_a_network(tmp_path: Path) -> None:
     """The mirror is as printed there; the plan knows its sizes; the run trains policy 1 of it."""

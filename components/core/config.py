@@ -211,7 +211,7 @@ class TrainingConfig(Contract):
 
     @model_validator(mode="after")
     def _ratio_is_one_within_the_clip(self) -> TrainingConfig:
-        if self.algorithm == "ddpo_is" and self.ratio_tolerance > self.clip_range:
+        if self.algorithm == "ddpo_is" and not self.scale_clip and self.ratio_tolerance > self.clip_range:
             raise ValueError(
                 f"ratio_tolerance = {self.ratio_tolerance:g} exceeds clip_range = {self.clip_range:g}: "
                 "what is off by more would be clipped before anything was learned"

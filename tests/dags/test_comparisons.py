@@ -36,6 +36,7 @@ def test_every_comparison_is_whole_and_fair(name: str, tmp_path: Path) -> None:
         }
 
 
+@pytest.mark.system
 @pytest.mark.airflow
 @pytest.mark.timeout(900)
 def test_a_comparison_goes_on_where_it_was(tmp_path: Path) -> None:

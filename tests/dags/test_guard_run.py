@@ -14,6 +14,7 @@ import pytest
 from components.core.base_model import TINY
 
 pytestmark = [
+    pytest.mark.system,
     pytest.mark.slow,
     pytest.mark.airflow,
     pytest.mark.timeout(1800),
