@@ -40,8 +40,8 @@ if [[ ! -f $environment ]]; then
 	cp ../environments/docker.toml "$environment"
 	echo "$environment: made of ../environments/docker.toml: fill in the store and the images of the steps"
 fi
-# AWS needs no endpoint; all else that is empty has no default.
-empty=$(sed -nE 's/^([A-Z][A-Z0-9_]*)=$/\1/p' "$SETTINGS" | grep -vx AWS_ENDPOINT_URL | paste -sd ' ' || true)
+# AWS needs no endpoint, and the embedded base no weights; all else that is empty has no default.
+empty=$(sed -nE 's/^([A-Z][A-Z0-9_]*)=$/\1/p' "$SETTINGS" | grep -vxE 'AWS_ENDPOINT_URL|DDPO_WEIGHTS' | paste -sd ' ' || true)
 [[ -z $empty ]] || refuse "$SETTINGS: fill in $empty"
 if grep -qE '^[^#]*(registry\.example\.org|example-ddpo-store)' "$environment"; then
 	refuse "$environment still names the example's store or images"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.infra.compose_config import COMPOSE, FILE, config, settings_in
+from tests.infra.compose_config import COMPOSE, FILE, compose, config, settings_in
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +187,22 @@ def test_dockers_proxy_lets_through_what_a_step_needs(
 def test_only_the_weights_can_be_bound_from_the_machine(services: dict[str, dict[str, Any]]) -> None:
     assert "-allowbindmountfrom=/srv/ddpo/models" in services["docker-proxy"]["command"]
     assert "-allowfrom=scheduler" in services["docker-proxy"]["command"]
+
+
+def test_settings_that_compose_takes_are_all_that_its_start_asks_for(settings: Path, tmp_path: Path) -> None:
+    """With an engine that answers nothing but its version, up.sh comes as far as compose's own start."""
+    compose()  # skips where none is installed
+    engine = tmp_path / "engine"
+    engine.write_text("#!/bin/sh\nexit 0\n")
+    engine.chmod(0o755)
+    deployment = tmp_path / "environment.toml"
+    deployment.write_text('profile = "docker"\n')
+    file = tmp_path / ".env"
+    file.write_text(settings.read_text() + f"DDPO_ENVIRONMENT_FILE={deployment}\n")
+    kept = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
+    start = [str(COMPOSE / "up.sh")]
+    told = kept | {"ENGINE": str(engine), "DDPO_COMPOSE_SETTINGS": str(file)}
+    done = subprocess.run(start, env=told, text=True, capture_output=True)
+    assert "fill in" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "starting: about two minutes ..."
+    assert done.returncode == 64
