@@ -18,25 +18,20 @@ from components.core.config import Override, RunConfig
 from components.core.deployment import Deployment
 from components.core.errors import BadRequest
 from components.core.layout import RunLayout
-from dags.pipeline import presets
+from dags.pipeline import bundled, presets
 from dags.pipeline.estimate import Estimate, duration, estimate, size
 
-COMPARISONS = Path(__file__).resolve().parents[1] / "comparisons"
 MINUS = "\u2212"
 
 
 def names() -> list[str]:
     """Names of the comparisons in dags/comparisons."""
-    return sorted(path.stem for path in COMPARISONS.glob("*.toml"))
+    return bundled.names("comparisons")
 
 
 def path(name: str) -> Path:
     """File of a comparison; a path to a TOML file of one's own is taken as it is."""
-    if name.endswith(".toml"):
-        return Path(name)
-    if name not in names():
-        raise BadRequest(f"no comparison {name!r}", hint=f"one of {', '.join(names())}, or the path of a .toml file")
-    return COMPARISONS / f"{name}.toml"
+    return bundled.path("comparisons", name)
 
 
 def resolve(name: str, changes: Iterable[Override] = ()) -> tuple[ComparisonConfig, dict[Arm, RunConfig]]:

@@ -7,23 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from components.core.config import RunConfig, apply_override, load_config, parse_config
-from components.core.errors import BadRequest
-
-PRESETS = Path(__file__).resolve().parents[1] / "presets"
+from dags.pipeline import bundled
 
 
 def names() -> list[str]:
     """Names of the presets."""
-    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+    return bundled.names("presets")
 
 
 def path(preset: str) -> Path:
     """File of a preset; a path to a TOML file of one's own is taken as it is."""
-    if preset.endswith(".toml"):
-        return Path(preset)
-    if preset not in names():
-        raise BadRequest(f"no preset {preset!r}", hint=f"one of {', '.join(names())}, or the path of a .toml file")
-    return PRESETS / f"{preset}.toml"
+    return bundled.path("presets", preset)
 
 
 def about(preset: str) -> str:

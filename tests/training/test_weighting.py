@@ -141,4 +141,5 @@ def test_a_config_that_its_algorithm_cannot_use_is_refused(training: dict[str, o
 def test_enough_is_accepted() -> None:
     for algorithm, drawn in (("rwr_sparse", 10), ("raft", 2), ("rwr", 1), ("ddpo_is", 1)):
         training = TrainingConfig.model_validate({"algorithm": algorithm, "updates": 1})
-        RunConfig(prompts=PromptsConfig(samples_per_prompt=drawn, shards=1), training=training)
+        config = RunConfig(prompts=PromptsConfig(samples_per_prompt=drawn, shards=1), training=training)
+        assert config.training.least_of_a_prompt == drawn

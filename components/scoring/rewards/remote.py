@@ -14,12 +14,10 @@ A server that is away when the step begins is Unavailable: who scores must be kn
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 from PIL import Image
@@ -29,7 +27,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from components.core.config import Contract
 from components.core.errors import BadData, BadRequest, MissingInput, StepError, Unavailable
 from components.core.records import PromptRow
-from components.scoring import tokens
+from components.scoring import endpoints
 from components.scoring.rewards.reward import Score
 from components.scoring.server import protocol
 from components.scoring.server.protocol import Answered, Asked, Failure, Identity, ScoreAnswer, ScoreRequest
@@ -74,7 +72,12 @@ class Remote:
 
     def __init__(self, options: RemoteOptions) -> None:
         self._options = options
-        url, token = _place(options.server)
+        url, token = endpoints.endpoint(
+            URL_VARIABLE,
+            protocol.TOKEN_VARIABLE,
+            options.server,
+            hint="it says where the reward server is: docs/reward-server.md",
+        )
         self._place = f"the reward server at {url}"
         self._client = httpx.Client(
             base_url=url,
@@ -165,22 +168,6 @@ Answer = TypeVar("Answer", ScoreAnswer, Identity)
 
 class _NoAnswer(Exception):
     """Nothing usable came back, and another attempt may fare better."""
-
-
-def _place(server: str) -> tuple[str, str | None]:
-    """URL and token of a server, from the environment. Raises BadRequest, naming the variable."""
-    suffix = f"_{server}" if server else ""
-    name = URL_VARIABLE + suffix
-    url = os.environ.get(name, "")
-    try:
-        parsed = urlsplit(url)
-        sound = parsed.scheme in ("http", "https") and parsed.hostname and parsed.port != 0 and "@" not in parsed.netloc
-    except ValueError:  # a port that is none, half an IPv6 address
-        sound = False
-    if not sound:
-        problem = "is no http:// or https:// URL without a user" if url else "is not set"
-        raise BadRequest(f"{name} {problem}", hint="it says where the reward server is: docs/reward-server.md")
-    return url, tokens.from_environment(protocol.TOKEN_VARIABLE + suffix)
 
 
 def _refusal(response: httpx.Response) -> Exception:

@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from components.core.config import RewardConfig
 from components.core.errors import BadRequest, StepError
-from components.scoring import tokens
+from components.scoring import endpoints
 from components.scoring.scorer import load_scorers
 from components.scoring.server.app import make_app
 from components.scoring.server.protocol import TOKEN_VARIABLE, Limits
@@ -48,7 +48,7 @@ def server(parsed: argparse.Namespace) -> uvicorn.Config:
 
     Raises BadRequest for an address that others reach without a token, and whatever the reward says.
     """
-    token = tokens.from_environment(TOKEN_VARIABLE)
+    token = endpoints.token(TOKEN_VARIABLE)
     if token is None and not is_loopback(parsed.host):
         raise BadRequest(f"{parsed.host} is reached from elsewhere: set {TOKEN_VARIABLE}", hint="or use 127.0.0.1")
     (scorer,) = load_scorers([RewardConfig(name=parsed.reward, options=_object(parsed.options))])

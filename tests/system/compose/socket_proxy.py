@@ -6,6 +6,7 @@ request a connection: with `Connection: close` in each, so that none slips behin
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import sys
@@ -34,13 +35,11 @@ def allowed(head: bytes) -> bool:
 
 
 def relay(source: socket.socket, sink: socket.socket) -> None:
-    """Bytes from one to the other, until the end."""
-    try:
+    """Bytes from one to the other, until either hangs up."""
+    with contextlib.suppress(OSError):
         while part := source.recv(65536):
             sink.sendall(part)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 def serve(client: socket.socket) -> None:

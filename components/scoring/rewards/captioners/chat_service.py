@@ -14,11 +14,9 @@ from __future__ import annotations
 import base64
 import io
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import httpx2 as httpx
 from PIL import Image
@@ -26,7 +24,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from components.core.errors import BadRequest, Unavailable
-from components.scoring import tokens
+from components.scoring import endpoints
 from components.scoring.rewards.captioners.captioner import Unanswered
 from components.scoring.rewards.captioners.options import ChatServiceOptions
 
@@ -88,7 +86,12 @@ class ChatService:
     answers_any_question = True
 
     def __init__(self, options: ChatServiceOptions) -> None:
-        url, token = _place(options.service)
+        url, token = endpoints.endpoint(
+            URL_VARIABLE,
+            TOKEN_VARIABLE,
+            options.service,
+            hint="it says where the captioner is: http://captioner:8000/v1",
+        )
         self._options = options
         self._place = f"the captioner at {url}"
         self._attempts = options.attempts
@@ -158,22 +161,6 @@ class ChatService:
         if isinstance(answer, _Completion) and not answer.choices:
             raise _NoAnswer("the answer is no Completion: it has no choices")
         return answer
-
-
-def _place(service: str) -> tuple[str, str | None]:
-    """URL and token of a service, from the environment. Raises BadRequest, naming the variable."""
-    suffix = f"_{service}" if service else ""
-    name = URL_VARIABLE + suffix
-    url = os.environ.get(name, "")
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:  # a port that is none, half an IPv6 address
-        sound = False
-    if not sound:
-        problem = "is no http:// or https:// URL without a user" if url else "is not set"
-        raise BadRequest(f"{name} {problem}", hint="it says where the captioner is: http://captioner:8000/v1")
-    return url, tokens.from_environment(TOKEN_VARIABLE + suffix)
 
 
 def _chat(options: ChatServiceOptions, picture: Image.Image, question: str) -> dict[str, Any]:
