@@ -40,7 +40,7 @@ def compare(
     ddpo compare tiny --name quick --set reward_queries=1280 --set seeds=[0]
     ddpo compare tiny --only '*-compressibility-*'
     """
-    from components.core import comparison_scores as scores
+    from components.core import comparison_tuning as tuning
     from components.core import store
     from dags.pipeline import comparisons, comparisons_here, driver
 
@@ -54,7 +54,7 @@ def compare(
     opened = comparisons.open_comparison(comparison, where, change or (), as_name=name)
     if not show:
         comparisons_here.make(opened, where, only=only, tune_only=tune)
-    if (chosen := scores.tuned(opened)) is not None and not json:
+    if (chosen := tuning.tuned(opened)) is not None and not json:
         print(comparisons.tuning_text(chosen.rates), end="\n\n", flush=True)
     if not tune:
         _result(opened, out or Path(f"{opened.name}-comparison.html"), as_json=json)
@@ -62,7 +62,7 @@ def compare(
 
 def _result(opened: Comparison, page: Path, *, as_json: bool) -> None:
     """Draw, commit, and print the table of what is finished."""
-    from components.core import comparison_scores as scores
+    from components.core import comparison_table as tables
     from dags.pipeline import comparisons
     from dags.pipeline.commands import fail
 
@@ -72,7 +72,7 @@ def _result(opened: Comparison, page: Path, *, as_json: bool) -> None:
     )
     if code:
         raise typer.Exit(code)
-    found = scores.newest_table(opened)
+    found = tables.newest_table(opened)
     if found is None:
         fail(f"no table of {opened.name} was committed", 70)
         return

@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import TriggerRule, task
 
 from components.core import comparison, deployment, store
-from components.core import comparison_scores as scores
+from components.core import comparison_tuning as tuning
 from components.core.comparison import ComparedRun, Comparison
 from components.core.errors import BadRequest
 from dags.pipeline import comparisons
@@ -44,11 +44,11 @@ def choose_rates(uri: str) -> list[dict[str, Any]]:
     """Commit the choice of the learning rates, and hand on the runs that are not finished."""
     with scheduled_errors():
         opened = comparison.load(uri)
-        if opened.config.tunes and scores.tuned(opened) is None:
-            scores.commit_tuning(opened)
-        if (chosen := scores.tuned(opened)) is not None:
+        if opened.config.tunes and tuning.tuned(opened) is None:
+            tuning.commit_tuning(opened)
+        if (chosen := tuning.tuned(opened)) is not None:
             log.info("\n%s", comparisons.tuning_text(chosen.rates))
-        rates = scores.rates(opened)
+        rates = tuning.rates(opened)
         if rates is None:
             raise BadRequest(f"{opened.name}: no learning rates were chosen")
         return _handed_on(opened, opened.runs(rates))

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from components.core import comparison, opening
 from components.core import comparison_scores as scores
+from components.core import comparison_tuning as tuning
 from components.core.comparison import Arm, ComparedRun, Comparison, ComparisonConfig
-from components.core.comparison_scores import Table
+from components.core.comparison_table import Table
+from components.core.comparison_tuning import TunedRate
 from components.core.config import Override, RunConfig
 from components.core.deployment import Deployment
 from components.core.errors import BadRequest
@@ -105,7 +107,7 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
 
 def as_text(table: Table) -> str:
     """The table for a terminal: a block a reward, the best algorithm first, and the base."""
-    head = ("", "learning rate", "score (sd)", "seeds", "seen", "judges keep", "at the end", "judges keep")
+    head = ("", "learning rate", "score (sd)", "seeds", "seen", "judges keep", "at the end", "judges keep", "KL, nats")
     blocks = []
     for base in table.bases:
         lines = [(base.reward, *head[1:])]
@@ -120,16 +122,17 @@ def as_text(table: Table) -> str:
                     f"{row.kept:.0%}",
                     _signed(row.last_gain),
                     f"{row.last_kept:.0%}",
+                    f"{row.last_kl:,.0f}",
                 )
             )
-        lines.append(("  base", "", "0", "", "0", "100%", "0", "100%"))
+        lines.append(("  base", "", "0", "", "0", "100%", "0", "100%", "0"))
         blocks.append(_aligned(lines))
     if table.unfinished:
         blocks.append(f"not finished, and not in it: {', '.join(table.unfinished)}")
     return "\n\n".join(blocks)
 
 
-def tuning_text(rates: Iterable[scores.TunedRate]) -> str:
+def tuning_text(rates: Iterable[TunedRate]) -> str:
     """The table of learning rates; a star for the chosen ones, and where they lie at the edge of what was tried."""
     lines = [("", "rate", "score (sd)", "judges keep", "at the end", "judges keep", "")]
     shown = None
@@ -160,7 +163,7 @@ def _arm(config: ComparisonConfig, arm: Arm) -> RunConfig:
 def _any_rates(opened: Comparison) -> dict[Arm, float]:
     """A rate for every arm: the chosen one, or before there is one the first."""
     first = {arm: opened.config.algorithms[arm[0]].learning_rates[0] for arm in opened.config.arms}
-    return first | dict(scores.rates(opened) or {})
+    return first | dict(tuning.rates(opened) or {})
 
 
 def _estimate(run: ComparedRun, places: Deployment, known: dict[str, Estimate]) -> Estimate:

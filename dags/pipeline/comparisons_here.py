@@ -8,6 +8,7 @@ from functools import partial
 from typing import TextIO
 
 from components.core import comparison_scores as scores
+from components.core import comparison_tuning as tuning
 from components.core.comparison import ComparedRun, Comparison
 from components.core.deployment import Deployment
 from components.core.errors import Conflict
@@ -26,9 +27,9 @@ def make(opened: Comparison, places: Deployment, *, only: str = "*", tune_only: 
     A run that another process is at work on is left to it; where the rates depend on one, this raises MissingInput.
     """
     _each(opened, places, opened.tuning_runs(), "tuning", only)
-    if opened.config.tunes and scores.tuned(opened) is None:
-        scores.commit_tuning(opened)
-    rates = scores.rates(opened)
+    if opened.config.tunes and tuning.tuned(opened) is None:
+        tuning.commit_tuning(opened)
+    rates = tuning.rates(opened)
     if rates is not None and not tune_only:
         _each(opened, places, opened.runs(rates), "run", only)
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.core import comparison_scores as scores
+from components.core import comparison_table as tables
+from components.core import comparison_tuning as tuning
 from components.core import store
 from components.core.comparison_scores import Evaluated, ScoredRun
 from components.core.errors import BadData, MissingInput
@@ -54,7 +56,7 @@ def test_a_judge_keeps_what_it_keeps_on_the_worse_split() -> None:
 def test_the_best_rate_is_chosen_and_of_equals_the_smallest() -> None:
     tried = [scored("a", rate, gain) for rate, gain in ((3e-3, 0.2), (3e-4, 0.1), (1e-3, 0.5))]
     tried += [scored("b", rate, -1.0) for rate in (1e-2, 1e-3)]
-    rates = scores.choose(tried)
+    rates = tuning.choose(tried)
     assert [(r.algorithm, r.learning_rate) for r in rates if r.chosen] == [("a", 1e-3), ("b", 1e-3)]
     assert [(r.algorithm, r.learning_rate) for r in rates if r.at_edge] == [("b", 1e-3)]
 
@@ -62,46 +64,46 @@ def test_the_best_rate_is_chosen_and_of_equals_the_smallest() -> None:
 def test_a_row_is_over_its_seeds_and_the_best_stands_first() -> None:
     runs = [scored("a", 1e-3, gain, seed=seed) for seed, gain in enumerate((0.2, 0.6))]
     runs += [scored("b", 1e-3, gain, seed=seed) for seed, gain in enumerate((0.5, 0.9))]
-    b, a = scores.rows(runs, ["size"])
+    b, a = tables.rows(runs, ["size"])
     assert (b.algorithm, b.score, b.low, b.high, b.seeds) == ("b", pytest.approx(0.7), 0.5, 0.9, 2)
     assert (a.algorithm, a.score, a.scores) == ("a", pytest.approx(0.4), (0.2, 0.6))
-    assert scores.against(b, a) == "3 of 4 pairs of seeds above"
+    assert tables.against(b, a) == "3 of 4 pairs of seeds above"
 
 
 def test_a_comparison_from_its_tuning_to_its_table(file_store: str, tmp_path: Path) -> None:
     """ddpo_is gains 1.0 with the judge at 80 % and 0.6 before: its score is 0.6. ddpo_sf gains 0.5 and 0.3."""
     found = opened(file_store, tmp_path, asked(1e-4, 1e-3))
     with pytest.raises(MissingInput, match=r"4 tuning runs are not finished, .* two-ddpo_is-size-lr0\.0001"):
-        scores.commit_tuning(found)
+        tuning.commit_tuning(found)
     for run in found.tuning_runs():
         assert scores.whole(run) is None
         gain = {"ddpo_is": 0.1, "ddpo_sf": 0.2}[run.algorithm] * (2 if run.learning_rate == 1e-3 else 1)
         finish(run, (gain, 1.0 if run.algorithm == "ddpo_is" or run.learning_rate == 1e-4 else 0.5))
-    assert scores.rates(found) is None
-    assert scores.commit_tuning(found) == scores.commit_tuning(found) == scores.tuned(found)
-    assert scores.rates(found) == {("ddpo_is", "size"): 1e-3, ("ddpo_sf", "size"): 1e-4}
+    assert tuning.rates(found) is None
+    assert tuning.commit_tuning(found) == tuning.commit_tuning(found) == tuning.tuned(found)
+    assert tuning.rates(found) == {("ddpo_is", "size"): 1e-3, ("ddpo_sf", "size"): 1e-4}
 
-    runs = found.runs(scores.rates(found) or {})
+    runs = found.runs(tuning.rates(found) or {})
     with pytest.raises(MissingInput, match="no run of two is finished yet"):
-        scores.tabulate(found)
+        tables.tabulate(found)
     for run in runs[:3]:
         finish(run, *([(0.6, 0.95), (1.0, 0.8)] if run.algorithm == "ddpo_is" else [(0.5, 1.0), (0.3, 1.0)]))
-    request, table = scores.tabulate(found)
+    request, table = tables.tabulate(found)
     assert table.unfinished == ("two-ddpo_sf-size-s1",)
     first, second = table.rows
     assert (first.algorithm, first.score, first.seeds, first.queries) == ("ddpo_is", pytest.approx(0.6), 2, 64)
     assert (first.seen, first.kept) == (pytest.approx(1.2), pytest.approx(0.95))
-    assert (first.last_gain, first.last_kept) == (pytest.approx(1.0), pytest.approx(0.8))
+    assert (first.last_gain, first.last_kept, first.last_kl) == (pytest.approx(1.0), pytest.approx(0.8), 4.0)
     assert (second.algorithm, second.score) == ("ddpo_sf", pytest.approx(0.5))
     (base,) = table.bases
     assert (base.mean, base.std, base.judges) == (1.5, 0.5, {"judge": 0.8})
 
     finish(runs[3], (0.5, 1.0), (0.3, 1.0))
-    assert scores.tabulate(found)[0].out != request.out
-    assert scores.newest_table(found) is None
+    assert tables.tabulate(found)[0].out != request.out
+    assert tables.newest_table(found) is None
     with store.Attempt(request.out, step="compared") as attempt:
         attempt.commit(request, table)
-    assert scores.newest_table(found) == (request.out, table)
+    assert tables.newest_table(found) == (request.out, table)
 
 
 def test_a_judge_without_a_zero_says_nothing(file_store: str, tmp_path: Path) -> None:
@@ -117,4 +119,4 @@ def test_a_judge_without_a_zero_says_nothing(file_store: str, tmp_path: Path) ->
 
 
 def test_the_examples_hold() -> None:
-    assert doctest.testmod(scores).failed == 0
+    assert doctest.testmod(tables).failed == 0

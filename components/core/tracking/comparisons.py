@@ -8,10 +8,10 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from components.core import comparison_scores as scores
+from components.core import comparison_table as tables
 from components.core import store
 from components.core.comparison import Comparison
-from components.core.comparison_scores import Table
+from components.core.comparison_table import Table
 from components.core.errors import MissingInput
 from components.core.tracking.connection import connect, experiment_of
 from components.core.tracking.labels import NOTE, NOTE_LIMIT, Identity, milliseconds, spaced
@@ -27,7 +27,7 @@ def log_comparison(comparison: Comparison, tracking_uri: str | None = None) -> s
 
     Raises MissingInput before there is a table, and Unavailable within seconds if MLflow is away.
     """
-    newest = scores.newest_table(comparison)
+    newest = tables.newest_table(comparison)
     if newest is None:
         raise MissingInput(f"{comparison.name} has no table yet", hint="`ddpo compare` makes it")
     prefix, table = newest
@@ -59,7 +59,7 @@ def points(table: Table) -> dict[tuple[str, int], float]:
     curves: dict[tuple[str, int], list[float]] = {}
     for run in table.runs:
         for e in run.evaluations:
-            for name, value in (("gain", e.held_out), ("judges_keep", e.kept)):
+            for name, value in (("gain", e.held_out), ("judges_keep", e.kept), ("kl_to_base", e.kl_to_base)):
                 curves.setdefault((f"{name}/{run.reward}/{run.algorithm}", e.reward_queries), []).append(value)
     return found | {key: sum(values) / len(values) for key, values in curves.items()}
 

@@ -16,7 +16,8 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from components.core.comparison_scores import Evaluated, ScoredRun, Table
+from components.core.comparison_scores import Evaluated, ScoredRun
+from components.core.comparison_table import Table
 from components.evaluation.comparison_report.words import reward_title
 from components.evaluation.report.figure import COLOUR, DASHES, SHAPES, STYLE, apart, shown, themed
 from components.evaluation.report.vocabulary import signed

@@ -7,7 +7,7 @@ from importlib import resources
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.core.comparison_scores import Table
+from components.core.comparison_table import Table
 from components.evaluation.comparison_report import figure, words
 from components.evaluation.report import vocabulary
 

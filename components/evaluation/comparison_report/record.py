@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from components.core import comparison_scores as scores
+from components.core import comparison_table as tables
 from components.core import store
 from components.core.comparison import Comparison
-from components.core.comparison_scores import Table
+from components.core.comparison_table import Table
 from components.evaluation.comparison_report import figure, words
 from components.evaluation.comparison_report.page import render
 
@@ -14,7 +14,7 @@ PAGE = "page.html"
 
 def commit(comparison: Comparison) -> store.Committed:
     """Draw what is finished; the same runs are there already. Raises MissingInput while no run is finished."""
-    request, table = scores.tabulate(comparison)
+    request, table = tables.tabulate(comparison)
     if (done := store.find(request.out)) is not None:
         return done
     files = drawn(table, uri=comparison.uri, prefix=request.out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.core.comparison_scores import Row, Table, against
+from components.core.comparison_table import Row, Table, against
 from components.evaluation.report.vocabulary import DASH, first_up, percent, plain, signed
 
 
@@ -56,10 +56,10 @@ def markdown(table: Table) -> str:
         lines += ["", f"## {reward_title(base.reward)}", "", f"{unit}; its judges: {judged}.", ""]
         lines += [
             "| algorithm | learning rate | seeds | score, sd | seen, sd | judges keep | at query "
-            "| gain at the end | judges keep there |",
-            "|---|---|---|---|---|---|---|---|---|",
+            "| gain at the end | judges keep there | KL there, nats |",
+            "|---|---|---|---|---|---|---|---|---|---|",
             *(f"| {' | '.join(cells(row))} |" for row in table.of(base.reward)),
-            f"| base | {DASH} | {DASH} | 0 | 0 | 100 % | 0 | 0 | 100 % |",
+            f"| base | {DASH} | {DASH} | 0 | 0 | 100 % | 0 | 0 | 100 % | 0 |",
         ]
     lines += list(_tuning(table))
     if table.unfinished:
@@ -79,6 +79,7 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{row.queries:,.0f}",
         signed(row.last_gain),
         percent(row.last_kept),
+        f"{row.last_kl:,.0f}",
     )
 
 

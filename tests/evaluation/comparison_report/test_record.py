@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from components.core import comparison_scores as scores
+from components.core import comparison_table as tables
 from components.core import tracking
 from components.core.comparison import Comparison
 from components.core.errors import MissingInput
@@ -45,7 +45,7 @@ def test_the_same_runs_are_drawn_once(made: Comparison, tmp_path: Path) -> None:
 def test_the_page_says_who_is_first_and_how_clearly(made: Comparison) -> None:
     """(0.6 + 0.8) / 2 against (0.2 + 0.7) / 2: three of the four pairs of seeds are above."""
     committed = record.commit(made)
-    table, page = scores.Table.model_validate(committed.manifest.result), committed.read("page.html").decode()
+    table, page = tables.Table.model_validate(committed.manifest.result), committed.read("page.html").decode()
     said = "Size: ddpo_is is first with +0.70 sd. Against ddpo_sf (+0.45): 3 of 4 pairs of seeds above."
     assert words.findings(table) == [said]
     assert said in page
@@ -53,7 +53,7 @@ def test_the_page_says_who_is_first_and_how_clearly(made: Comparison) -> None:
     assert "at least 90 %" in page.replace("\u00a0", " ")
     assert page.count("not counted") >= 2  # both seeds of ddpo_sf at the end
     markdown = committed.read("table.md").decode()
-    assert "| ddpo_sf | 0.001 | 2 | +0.45 [+0.20, +0.70] | +0.90 | 95 % | 64 | +1.50 | 50 % |" in markdown
+    assert "| ddpo_sf | 0.001 | 2 | +0.45 [+0.20, +0.70] | +0.90 | 95 % | 64 | +1.50 | 50 % | 4 |" in markdown
 
 
 def test_nothing_finished_is_one_line(file_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,7 +67,8 @@ def test_mlflow_has_the_curves_and_the_page_once(made: Comparison, tmp_path: Pat
     first, again = tracking.log_comparison(made, uri), tracking.log_comparison(made, uri)
     assert first == again
     assert first.endswith("/report/report.html")
-    query = "SELECT key, step, value FROM metrics WHERE key IN ('score/size/ddpo_is', 'gain/size/ddpo_sf')"
+    keys = "'score/size/ddpo_is', 'gain/size/ddpo_sf', 'kl_to_base/size/ddpo_is'"
+    query = f"SELECT key, step, value FROM metrics WHERE key IN ({keys})"
     found = {(key, step): value for key, step, value in rows(uri, query)}
     assert len(rows(uri, query)) == len(found)
     assert found == {
@@ -75,6 +76,9 @@ def test_mlflow_has_the_curves_and_the_page_once(made: Comparison, tmp_path: Pat
         ("gain/size/ddpo_sf", 0): 0.0,
         ("gain/size/ddpo_sf", 64): pytest.approx(0.45),
         ("gain/size/ddpo_sf", 128): pytest.approx(1.5),
+        ("kl_to_base/size/ddpo_is", 0): 0.0,
+        ("kl_to_base/size/ddpo_is", 64): 2.0,
+        ("kl_to_base/size/ddpo_is", 128): 4.0,
     }
 
 
