@@ -29,8 +29,10 @@ def test_every_comparison_is_whole_and_fair(name: str, tmp_path: Path) -> None:
     found = comparisons.preview(name, places)
     rates = {arm: found.config.algorithms[arm[0]].learning_rates[0] for arm in found.config.arms}
     for runs in (found.tuning_runs(), found.runs(rates)):
-        spent = {(r.config.iterations * r.config.samples_per_iteration, r.config.evaluation.set) for r in runs}
-        assert len(spent) <= 1
+        spent = {(r.config.iterations, r.config.evaluation.every, r.config.samples_per_iteration) for r in runs}
+        assert len({(iterations * samples, every * samples) for iterations, every, samples in spent}) <= 1
+        for reward in found.config.rewards:
+            assert len({r.config.evaluation.set for r in runs if r.reward == reward}) <= 1
         assert {r.config.training.algorithm for r in runs} <= {
             arm.algorithm or name for name, arm in found.config.algorithms.items()
         }
