@@ -79,7 +79,7 @@ class RewardConfig(Contract):
 
 
 class LoraConfig(Contract):
-    """The trainable part: low-rank adapters on the UNet."""
+    """Low-rank adapters on the UNet, where `trainable = "adapter"`."""
 
     rank: int = Field(default=8, ge=1, le=512)
     """Rank of the update. 4 is the paper's setting for Stable Diffusion."""
@@ -146,6 +146,10 @@ class TrainingConfig(Contract):
     """`ddpo_is`: PPO's clipped surrogate. `ddpo_sf`: REINFORCE, exactly one optimiser update an iteration. Ordinary
     denoising of the iteration's own pictures: `rwr` weighs them by reward, `rwr_sparse` takes the top share of each
     prompt, `raft` the best of each prompt."""
+    trainable: Literal["adapter", "unet"] = "adapter"
+    """What is trained. `adapter`: LoRA, megabytes a policy. `unet`: all of its weights, held in fp32 also on a bfloat16
+    base; a policy and its moments are 12 bytes a weight in the store (10 GB for Stable Diffusion), and the paper's
+    learning rate for it is 1e-5."""
     updates: int = Field(default=4, ge=1)
     """Optimiser updates an iteration; the samples are split evenly among them."""
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
@@ -169,15 +173,15 @@ class TrainingConfig(Contract):
     adam_eps: float = Field(default=1e-8, gt=0)
     """Added to the root of the second moment."""
     weight_decay: float = Field(default=1e-4, ge=0)
-    """Decoupled weight decay on the adapter."""
+    """Decoupled weight decay of what is trained: a trained UNet's weights, too, are drawn to 0."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """The gradient is scaled down to this norm."""
     micro_batch: int = Field(default=64, ge=1)
     """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of a running mean of the adapter over all updates of a run: 0.99 remembers the last hundred. It is stored
-    beside, as ema.safetensors; policy k+1 is the adapter itself, and so is what is sampled, judged and registered. 0
-    keeps no mean."""
+    """Decay of a running mean of what is trained, over all updates of a run: 0.99 remembers the last hundred. It is
+    stored beside, as ema.safetensors; policy k+1 has the weights themselves, and so has what is sampled, judged and
+    registered. 0 keeps no mean."""
     gradient_checkpointing: bool = False
     """True keeps no activations of the UNet's blocks and computes them again: a larger `micro_batch` fits into memory,
     for about a third more work. The gradient is the same."""
@@ -356,6 +360,8 @@ class RunConfig(Contract):
         samples = self.prompts.prompts * self.prompts.samples_per_prompt
         if self.sampler.eta == 0:
             raise ValueError("sampler.eta = 0 is deterministic and has no log-prob: training needs eta above 0")
+        if self.training.trainable == "unet" and self.base.dtype == "float16":
+            raise ValueError('training.trainable = "unet" in float16 loses small gradients: use bfloat16 or float32')
         learned = self.prompts.prompts * self.training.learned(self.prompts.samples_per_prompt)
         if self.training.updates > learned:
             of = "samples of" if learned == samples else f"samples that {self.training.algorithm} keeps of"

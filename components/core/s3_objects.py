@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import io
 import os
 import threading
 import uuid
@@ -17,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore import exceptions as s3_errors
 from botocore.config import Config
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -26,6 +28,11 @@ from components.core.errors import BadRequest, MissingInput, StepError, Unavaila
 SCHEME = "s3://"
 WRITER = "ddpo-writer"
 """Metadata that names the call which made an object: a repeated request finds itself by it."""
+
+ONE_PUT = 2**30
+"""Bytes up to which an object goes in one request. S3 takes 5 GiB at most, and less is sent again after an error."""
+PART = 2**26
+"""Bytes of a part of a larger one: of 10 000 parts at most."""
 
 AWAY = (
     s3_errors.HTTPClientError,  # refused, reset, timed out, TLS
@@ -71,6 +78,10 @@ def create(uri: str, data: bytes, *, staging: str | None = None) -> bool:
 def put(uri: str, data: bytes, sha256: bytes) -> None:
     """Write an object under a name that nobody else knows."""
     with _explained(uri):
+        if len(data) > ONE_PUT:  # a reader checks the whole against its commit: parts have checksums of their own
+            parts = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART, max_concurrency=4)
+            _client().upload_fileobj(io.BytesIO(data), **_address(uri), Config=parts)
+            return
         _client().put_object(**_address(uri), Body=data, ChecksumSHA256=base64.b64encode(sha256).decode())
 
 

@@ -1,4 +1,4 @@
-"""The trainable part of a policy: LoRA on the UNet, by peft, stored in the file that stock diffusers loads.
+"""A policy as an adapter: LoRA on the UNet, by peft, stored in the file that stock diffusers loads.
 
 The file is `pytorch_lora_weights.safetensors`: peft's own keys below `unet.`, and the LoRA configuration as its one
 metadata entry. Both matter: keys converted to diffusers' older naming lose attention adapters silently as soon as
@@ -21,7 +21,6 @@ from torch import Tensor, nn
 from components.core.config import LoraConfig
 from components.core.errors import BadData
 
-ADAPTER_FILE = "pytorch_lora_weights.safetensors"
 METADATA_KEY = "lora_adapter_metadata"  # the entry that diffusers reads
 ATTENTION = ("to_q", "to_k", "to_v", "to_out.0")
 ALL = (

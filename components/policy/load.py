@@ -1,4 +1,4 @@
-"""Load policy k: the base model, and the adapter that a training step committed."""
+"""Load policy k: the base model, and the adapter or the whole UNet that a training step committed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ from components.core import base_model, store
 from components.core.config import BaseModelConfig
 from components.core.contracts import PolicyRef
 from components.core.errors import BadData
-from components.policy import adapter
+from components.core.policy_files import UNET_FILE, policy_file
+from components.policy import adapter, full_weights
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -33,7 +34,7 @@ class Policy:
     base_unet: UNet2DConditionModel
     """The bare base's UNet: what KL is measured against. Never changed."""
     bare: bool
-    """No adapter: this is the base itself."""
+    """Nothing trained: this is the base itself."""
     vae: nn.Module
     text_encoder: nn.Module
     tokenizer: object
@@ -97,11 +98,10 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
     tensors = b""
     if ref.adapter is not None:
         committed = store.open_committed(ref.adapter)
-        data = committed.read(adapter.ADAPTER_FILE)
-        adapter.load_adapter(unet, data, source=f"{ref.adapter}/{adapter.ADAPTER_FILE}")
-        tensors = adapter.state_bytes(adapter.trainable(unet))
+        name = policy_file(committed)
+        tensors = _put_into(unet, committed.read(name), name, source=f"{ref.adapter}/{name}")
         _require_same_policy(committed, policy_id(ref.base, tensors))
-        if folded and ref.base.dtype == "float32":
+        if folded and name != UNET_FILE and ref.base.dtype == "float32":
             adapter.fold(unet)
     return Policy(
         id=policy_id(ref.base, tensors),
@@ -116,6 +116,16 @@ def load_policy(ref: PolicyRef, *, folded: bool = False) -> Policy:
     )
 
 
+def _put_into(unet: UNet2DConditionModel, data: bytes, name: str, *, source: str) -> bytes:
+    """Make the base's UNet the policy's; returns the state that the policy's id is made of."""
+    if name == UNET_FILE:
+        masters = full_weights.read_masters(unet, data, source=source)
+        full_weights.put(unet, masters)
+        return adapter.state_bytes(masters)
+    adapter.load_adapter(unet, data, source=source)
+    return adapter.state_bytes(adapter.trainable(unet))
+
+
 def _require_same_policy(committed: store.Committed, found: str) -> None:
     """A base whose files changed since makes another policy of the same adapter."""
     recorded = committed.manifest.result.get("policy_id")
@@ -126,9 +136,9 @@ def _require_same_policy(committed: store.Committed, found: str) -> None:
         )
 
 
-def policy_id(base: BaseModelConfig, adapter_state: bytes) -> str:
-    """Id of a policy: a hash over the base's identity and the adapter's sorted tensor names and bytes."""
-    return hashlib.sha256(base_model.identify(base).encode() + b"\0" + adapter_state).hexdigest()
+def policy_id(base: BaseModelConfig, state: bytes) -> str:
+    """Id of a policy: a hash over the base's identity and the trained tensors' sorted names and bytes."""
+    return hashlib.sha256(base_model.identify(base).encode() + b"\0" + state).hexdigest()
 
 
 def pick_device() -> torch.device:

@@ -10,6 +10,7 @@ from collections import Counter
 from components.core import store
 from components.core.contracts import PolicyRef, SamplingResult, TrainingRequest
 from components.core.errors import BadData, BadRequest
+from components.core.policy_files import ADAPTER_FILE, UNET_FILE, policy_file
 from components.core.records import SampleRow
 from components.policy.load import policy_id
 
@@ -17,11 +18,12 @@ TRAJECTORIES = "trajectories.safetensors"
 
 
 def require_servable(request: TrainingRequest) -> None:
-    """Raises BadRequest for more processes than shards; BadData for samples without latents, of another policy, or too
-    few of a prompt."""
+    """Raises BadRequest for more processes than shards, and for a parent of which something else was trained; BadData
+    for samples without latents, of another policy, or too few of a prompt."""
     processes = request.training.processes
     if processes > len(request.shards):
         raise BadRequest(f"training.processes = {processes} exceeds the {len(request.shards)} shards of the iteration")
+    _require_parent_of_the_kind(request)
     parent, shards = _parent_id(request.policy), [store.open_committed(shard.sampling) for shard in request.shards]
     for shard in shards:
         if TRAJECTORIES not in {file.path for file in shard.manifest.files}:
@@ -33,6 +35,19 @@ def require_servable(request: TrainingRequest) -> None:
         if made_by != parent:
             raise BadData(f"{shard.prefix} was drawn by policy {made_by[:12]}, not by {parent[:12]}")
     _require_enough_of_each_prompt(shards, request)
+
+
+def _require_parent_of_the_kind(request: TrainingRequest) -> None:
+    """An adapter cannot be gone on with as whole weights, nor the other way: moments and mean would be of others."""
+    if request.policy.adapter is None:
+        return
+    trainable = request.training.trainable
+    found = policy_file(store.open_committed(request.policy.adapter))
+    if found != {"adapter": ADAPTER_FILE, "unet": UNET_FILE}[trainable]:
+        raise BadRequest(
+            f"{request.policy.adapter} holds {found}, which training.trainable = {trainable!r} cannot go on from",
+            hint="start from the base, or train what that run trained",
+        )
 
 
 def _parent_id(policy: PolicyRef) -> str:

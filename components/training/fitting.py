@@ -27,7 +27,6 @@ from tqdm import tqdm
 from components.core.config import RunConfig, SamplerConfig
 from components.core.contracts import PolicyRef
 from components.core.errors import BadRequest, StepError
-from components.policy import adapter
 from components.policy.load import Policy, load_policy
 from components.policy.rollout import rollout
 from components.training.evaluator import Evaluator
@@ -35,6 +34,7 @@ from components.training.experience import Experience
 from components.training.optimizer import make_optimizer
 from components.training.pairs import Pairs
 from components.training.policy_gradient import PolicyGradient
+from components.training.trained import make_trained
 from components.training.update import accumulate
 
 WORTH = 0.03
@@ -107,11 +107,10 @@ class Measure:
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.policy: Policy = load_policy(PolicyRef(base=config.base))
-        adapter.add_adapter(self.policy.unet, config.training.lora, seed=0)
         if config.training.gradient_checkpointing:
             self.policy.unet.enable_gradient_checkpointing()
-        parameters = adapter.trainable(self.policy.unet)
-        self._optimizer = make_optimizer(parameters, config.training)
+        self._trained = make_trained(self.policy, config.training, seed=0)
+        self._optimizer = make_optimizer(self._trained.parameters, config.training)
         self._training = config.training.model_copy(update={"algorithm": "ddpo_is"})  # one pass costs the same in all
 
     @property
@@ -161,8 +160,10 @@ class Measure:
         micro_batch = Pairs(pairs.sample_P[:size], pairs.step_P[:size])
         self._optimizer.zero_grad(set_to_none=True)
         evaluator = Evaluator(self.policy, experience, self.config.sampler)
-        accumulate(PolicyGradient(evaluator, torch.ones(samples), self._training), micro_batch, size)
+        objective = PolicyGradient(evaluator, torch.ones(samples), self._training)
+        accumulate(objective, list(self._trained.parameters.values()), micro_batch, size)
         self._optimizer.step()
+        self._trained.publish()
 
     def _tried(self, *works: Callable[[], None]) -> tuple[list[float], int | None] | None:
         """Seconds of each, after one round to warm up, and the peak of memory; None where memory did not suffice."""

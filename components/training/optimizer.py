@@ -1,4 +1,4 @@
-"""AdamW on the adapter, and its state as a file that names every moment by its parameter."""
+"""AdamW, and its state as a file that names every moment by its parameter."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def make_optimizer(parameters: dict[str, nn.Parameter], config: TrainingConfig) -> torch.optim.AdamW:
-    """AdamW over the adapter's parameters, in the order of their names."""
+    """AdamW over what is trained, in the order of their names."""
     return torch.optim.AdamW(
         [parameters[name] for name in sorted(parameters)],
         lr=config.learning_rate,

@@ -18,14 +18,15 @@ from dataclasses import dataclass, field
 import torch
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from components.core import software, store
 from components.core.contracts import TrainingRequest, canonical_json
 from components.core.errors import BadData, StepError
-from components.training.average import AdapterAverage
+from components.training.average import WeightAverage
 from components.training.optimizer import MOMENTS, moments, set_moments
 from components.training.ranks import Ranks
+from components.training.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ MADE_BY = ("python", "ddpo", "image", "torch", "diffusers", "peft")
 
 @dataclass
 class Progress:
-    """How far an iteration's training is. The adapter and its optimiser hold the rest."""
+    """How far an iteration's training is. What is trained and its optimiser hold the rest."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     """Metrics of each update that was taken."""
@@ -58,19 +59,20 @@ class Checkpoints:
     def __init__(
         self,
         request: TrainingRequest,
-        parameters: dict[str, nn.Parameter],
+        trained: Trained,
         optimizer: torch.optim.AdamW,
-        average: AdapterAverage,
+        average: WeightAverage,
         ranks: Ranks,
     ) -> None:
         self.prefix = f"{request.out.rstrip('/')}/{store.ATTEMPTS}/progress-{request.digest()}"
-        self._parameters, self._optimizer, self._average, self._ranks = parameters, optimizer, average, ranks
+        self._trained, self._parameters = trained, trained.parameters
+        self._optimizer, self._average, self._ranks = optimizer, average, ranks
         self._owner: dict[str, object] = {"request": request.digest(), "made by": _made_by()}
         self._seconds = 60 * request.training.checkpoint_minutes
         self._last = time.monotonic()
 
     def resume(self) -> Progress:
-        """Put adapter and optimiser where the newest good checkpoint has them; Progress() if there is none."""
+        """Put parameters and optimiser where the newest good checkpoint has them; Progress() if there is none."""
         data = self._ranks.from_first(self._newest() if self._seconds and self._ranks.leads else None)
         if data is None:
             return Progress()
@@ -154,6 +156,7 @@ class Checkpoints:
             gradient = tensors.get(f"gradient:{name}")
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
             parameter.data.copy_(tensors[f"parameter:{name}"])
+        self._trained.publish()
         return Progress(told["history"], told["done"], tensors["totals"], told["checked"])
 
 

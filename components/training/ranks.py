@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -54,11 +54,10 @@ class Ranks:
         unknown = self.sum(tensor.isnan().float()) > 0
         return self._reduced(tensor.nan_to_num(), dist.ReduceOp.MAX).masked_fill(unknown, float("nan"))
 
-    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+    def sum_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
         """Give every rank the sum of all gradients, in one exchange. A rank that had no pairs adds 0."""
         if self.size == 1:
             return
-        parameters = list(parameters)
         whole = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters])
         dist.all_reduce(whole)
         for parameter, gradient in zip(parameters, whole.split([p.numel() for p in parameters]), strict=True):

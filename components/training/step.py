@@ -1,7 +1,7 @@
 """Update policy k on its own samples.
 
-Reads    the adapter and optimiser state of policy k, every shard of iteration k, reward rows of earlier iterations
-Writes   pytorch_lora_weights.safetensors, optimizer.safetensors: policy k+1; COMMITTED.json last
+Reads    adapter (or UNet) and optimiser state of policy k, every shard of iteration k, rewards of earlier ones
+Writes   pytorch_lora_weights.safetensors (or unet.safetensors), optimizer.safetensors: policy k+1; COMMITTED.json last
 Needs    a GPU for real models; `training.processes` of them, to train faster
 
 A retried update starts from the same committed inputs, or goes on from a checkpoint of the same request, and ends in
@@ -16,11 +16,11 @@ from components.core import store
 from components.core.contracts import TrainingRequest, TrainingResult
 from components.core.errors import BadData
 from components.core.seeds import derive_seed
-from components.policy import adapter
+from components.policy.adapter import state_bytes
 from components.policy.load import Policy, load_policy, policy_id
 from components.training import launch
 from components.training.admission import require_servable
-from components.training.average import AVERAGE_FILE, AdapterAverage
+from components.training.average import AVERAGE_FILE, WeightAverage
 from components.training.credit import credit_metrics, with_credit
 from components.training.evaluator import Evaluator
 from components.training.experience import load_experience
@@ -30,6 +30,7 @@ from components.training.progress import Checkpoints
 from components.training.ranks import SOLO, Ranks, joined, under_torchrun
 from components.training.ratio import check_ratio, require_ratio_one
 from components.training.spread import evenly
+from components.training.trained import Trained, make_trained
 from components.training.update import optimise
 
 
@@ -57,8 +58,8 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
     experience = load_experience(request, policy.id, ranks)
     experience, credit_N = with_credit(experience, request)
     credited = credit_metrics(experience, credit_N, policy_gradient=request.training.policy_gradient)
-    parameters, optimizer, average = _prepare(policy, request)
-    checkpoints = Checkpoints(request, parameters, optimizer, average, ranks)
+    trained, optimizer, average = _prepare(policy, request)
+    checkpoints = Checkpoints(request, trained, optimizer, average, ranks)
 
     seed = derive_seed("shuffle", request.seed)
     plan = make_plan(credit_N, request.sampler.steps, request.training, seed=seed)
@@ -68,12 +69,14 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         progress.checked = check_ratio(evaluator, request.training, ranks)
         require_ratio_one(progress.checked, request.training)
     objective = make_objective(evaluator, credit_N, request.training, seed=request.seed)
-    learned = optimise(objective, plan, optimizer, average, request.training, progress, checkpoints, ranks=ranks)
+    learned = optimise(
+        objective, plan, trained, optimizer, average, request.training, progress, checkpoints, ranks=ranks
+    )
 
-    if not all(bool(torch.isfinite(parameter).all()) for parameter in parameters.values()):
-        raise BadData("the update left NaN or infinite weights in the adapter", hint="lower the learning rate")
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in trained.parameters.values()):
+        raise BadData("the update left NaN or infinite weights in the policy", hint="lower the learning rate")
     result = TrainingResult(
-        policy_id=policy_id(request.policy.base, adapter.state_bytes(parameters)),
+        policy_id=policy_id(request.policy.base, state_bytes(dict(trained.parameters))),
         parent_id=policy.id,
         iteration=request.iteration,
         metrics={**credited, **progress.checked, **learned},
@@ -81,31 +84,25 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         dropped=experience.dropped,
     )
     ranks.require_one("policies", result.policy_id)
-    files = {
-        adapter.ADAPTER_FILE: adapter.save_adapter(policy.unet),
-        OPTIMIZER_FILE: save_optimizer(optimizer, parameters),
-    }
-    if average.decay:
-        with average.in_place():
-            files[AVERAGE_FILE] = adapter.save_adapter(policy.unet)
-    return result, files if ranks.leads else {}
+    if not ranks.leads:
+        return result, {}
+    files = {trained.file: trained.save(), OPTIMIZER_FILE: save_optimizer(optimizer, trained.parameters)}
+    return result, files | ({AVERAGE_FILE: average.save()} if average.decay else {})
 
 
-def _prepare(
-    policy: Policy, request: TrainingRequest
-) -> tuple[dict[str, torch.nn.Parameter], torch.optim.AdamW, AdapterAverage]:
-    """The adapter's parameters, their optimiser and their mean, gone on from where the parent stopped."""
-    if request.policy.adapter is None:
-        adapter.add_adapter(policy.unet, request.training.lora, seed=derive_seed("adapter", request.seed))
+def _prepare(policy: Policy, request: TrainingRequest) -> tuple[Trained, torch.optim.AdamW, WeightAverage]:
+    """What is trained, its optimiser and its mean, gone on from where the parent stopped."""
+    trained = make_trained(
+        policy, request.training, seed=derive_seed("adapter", request.seed), parent=request.policy.adapter
+    )
     if request.training.gradient_checkpointing:
         policy.unet.enable_gradient_checkpointing()
-    parameters = adapter.trainable(policy.unet)
-    optimizer = make_optimizer(parameters, request.training)
-    average = AdapterAverage(parameters, request.training.ema_decay)
+    optimizer = make_optimizer(trained.parameters, request.training)
+    average = WeightAverage(trained, request.training.ema_decay)
     if request.policy.adapter is not None and not request.fresh_optimizer:
         source = f"{request.policy.adapter}/{OPTIMIZER_FILE}"
         parent = store.open_committed(request.policy.adapter)
-        load_optimizer(optimizer, parameters, parent.read(OPTIMIZER_FILE), source=source)
+        load_optimizer(optimizer, trained.parameters, parent.read(OPTIMIZER_FILE), source=source)
         if average.decay:
             average.load(parent.read(AVERAGE_FILE), source=f"{request.policy.adapter}/{AVERAGE_FILE}")
-    return parameters, optimizer, average
+    return trained, optimizer, average

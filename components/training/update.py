@@ -9,24 +9,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from components.core.config import TrainingConfig
 from components.core.errors import BadData
-from components.policy.adapter import trainable
-from components.training.average import AdapterAverage
+from components.training.average import WeightAverage
 from components.training.objective import Objective
 from components.training.pairs import Pairs
 from components.training.progress import Checkpoints, Progress
 from components.training.ranks import SOLO, Ranks
+from components.training.trained import Trained
 
 
 def optimise(
     objective: Objective,
     plan: Sequence[Pairs],
+    trained: Trained,
     optimizer: torch.optim.Optimizer,
-    average: AdapterAverage,
+    average: WeightAverage,
     config: TrainingConfig,
     progress: Progress,
     checkpoints: Checkpoints,
@@ -34,17 +36,20 @@ def optimise(
     ranks: Ranks = SOLO,
 ) -> dict[str, float]:
     """Take the plan's optimiser updates, from where `progress` stands. Returns their mean metrics."""
-    parameters = list(trainable(objective.evaluator.policy.unet).values())
+    parameters = list(trained.parameters.values())
     quiet = None if ranks.leads else True
     with tqdm(total=len(plan), initial=len(progress.history), desc="training", unit="update", disable=quiet) as bar:
         for pairs in plan[len(progress.history) :]:
             if progress.done == 0:
                 optimizer.zero_grad(set_to_none=True)
-            metrics = accumulate(objective, pairs, config.micro_batch, progress, checkpoints.within, ranks=ranks)
+            metrics = accumulate(
+                objective, parameters, pairs, config.micro_batch, progress, checkpoints.within, ranks=ranks
+            )
             norm = float(clip_grad_norm_(parameters, config.max_grad_norm))
             if not norm < float("inf"):  # NaN is not smaller either
                 raise BadData(f"the gradient norm is {norm}: the policy has diverged", hint="lower the learning rate")
             optimizer.step()
+            trained.publish()
             average.update()
             progress.taken({**metrics, "grad_norm": norm})
             checkpoints.between(progress)
@@ -55,6 +60,7 @@ def optimise(
 
 def accumulate(
     objective: Objective,
+    parameters: Sequence[nn.Parameter],
     pairs: Pairs,
     micro_batch: int,
     progress: Progress | None = None,
@@ -62,7 +68,7 @@ def accumulate(
     *,
     ranks: Ranks = SOLO,
 ) -> dict[str, float]:
-    """Add the gradient of the mean loss over all pairs, micro-batch by micro-batch. Returns means over the pairs.
+    """Add the parameters' gradient of the mean loss over all pairs, micro-batch by micro-batch. Returns means of pairs.
 
     Each rank evaluates the pairs that it holds, and all end with the sum. `paused` is called between micro-batches.
     """
@@ -80,5 +86,5 @@ def accumulate(
         with torch.no_grad():
             progress.totals += weight * torch.stack(means)
         progress.done += len(part)
-    ranks.sum_gradients(trainable(evaluator.policy.unet).values())
+    ranks.sum_gradients(parameters)
     return dict(zip(objective.metrics, ranks.sum(progress.totals).tolist(), strict=True))

@@ -171,6 +171,15 @@ def test_a_directory_has_all_files_of_the_commit(store_root: str, tmp_path: Path
     }
 
 
+def test_a_file_too_large_for_one_request_is_written_in_parts(store_root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 takes 5 GiB in one, and an optimiser's moments may be more. Here 6 MiB are too large, and a part is 5."""
+    monkeypatch.setattr("components.core.s3_objects.ONE_PUT", 6 * 2**20)
+    monkeypatch.setattr("components.core.s3_objects.PART", 5 * 2**20)
+    large = bytes(range(256)) * 2**15 + b"end"  # 8 MiB and 3
+    commit(a_request(store_root), {"large.bin": large})
+    assert store.open_committed(f"{store_root}/here").read("large.bin") == large
+
+
 def test_the_same_path_twice_is_an_error(store_root: str) -> None:
     attempt = store.Attempt(f"{store_root}/here", step="prompts")
     attempt.write("a.txt", b"a")

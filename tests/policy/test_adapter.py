@@ -9,6 +9,7 @@ from safetensors.torch import save as save_tensors
 from components.core.config import BaseModelConfig, LoraConfig
 from components.core.contracts import PolicyRef
 from components.core.errors import BadData, MissingInput
+from components.core.policy_files import ADAPTER_FILE
 from components.policy import adapter
 from components.policy.load import load_policy
 
@@ -45,7 +46,7 @@ def test_stock_diffusers_loads_the_adapter_that_was_trained(unet, pipeline_path,
     """All targets, alpha unlike rank, B not zero: the trap in which adapters get lost silently."""
     bare = prediction(unet)
     expected = prediction(trained(unet, lora))
-    (tmp_path / adapter.ADAPTER_FILE).write_bytes(adapter.save_adapter(unet))
+    (tmp_path / ADAPTER_FILE).write_bytes(adapter.save_adapter(unet))
     stock = StableDiffusionPipeline.from_pretrained(pipeline_path)
     stock.load_lora_weights(tmp_path)
     torch.testing.assert_close(prediction(stock.unet), expected, rtol=0, atol=1e-6)

@@ -1,4 +1,4 @@
-"""The running mean of the adapter: numbers by hand, over iterations, and in a file that stock diffusers loads."""
+"""The running mean of what is trained: numbers by hand, over iterations, and in a file that stock diffusers loads."""
 
 from __future__ import annotations
 
@@ -10,25 +10,31 @@ from safetensors.torch import load as load_tensors
 
 from components.core import store
 from components.core.errors import BadData
-from components.policy.adapter import ADAPTER_FILE, load_adapter, trainable
+from components.core.policy_files import ADAPTER_FILE
+from components.policy.adapter import load_adapter, trainable
 from components.policy.load import load_policy
-from components.training.average import AVERAGE_FILE, AdapterAverage
+from components.training.average import AVERAGE_FILE, WeightAverage
+from components.training.trained import WholeUnet
 from tests.training.iteration import SmallRun, small_run
 
 NAME = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_q.lora_B.weight"
 
 
+def numbers() -> WholeUnet:
+    """Two weights."""
+    return WholeUnet(torch.nn.ParameterDict({"a": torch.nn.Parameter(torch.zeros(2))}))
+
+
 def test_the_mean_by_hand() -> None:
-    """Decay 0.9 from 0: after 1 it is 0.1, after 2 it is 0.9 x 0.1 + 0.1 x 2 = 0.29; the adapter stays what it is."""
-    parameters = {"a": torch.nn.Parameter(torch.zeros(2))}
-    average = AdapterAverage(parameters, 0.9)
+    """Decay 0.9 from 0: after 1 it is 0.1, after 2 it is 0.9 x 0.1 + 0.1 x 2 = 0.29; the weights stay what they are."""
+    trained = numbers()
+    average = WeightAverage(trained, 0.9)
     for value, mean in ((1.0, 0.1), (2.0, 0.29)):
-        parameters["a"].data.fill_(value)
+        trained.parameters["a"].data.fill_(value)
         average.update()
         assert average.mean["a"].tolist() == pytest.approx([mean, mean])
-    with average.in_place():
-        assert parameters["a"].tolist() == pytest.approx([0.29, 0.29])
-    assert parameters["a"].tolist() == [2.0, 2.0]
+    assert load_tensors(average.save())["a"].tolist() == pytest.approx([0.29, 0.29])
+    assert trained.parameters["a"].tolist() == [2.0, 2.0]
 
 
 def averaged(root: str, base: Path, decay: float) -> SmallRun:
@@ -62,7 +68,7 @@ def test_the_mean_goes_on_over_iterations_and_changes_no_policy(tmp_path: Path, 
     assert torch.equal(loaded, second[AVERAGE_FILE][NAME])
 
 
-def test_the_mean_of_another_adapter_is_refused() -> None:
-    average = AdapterAverage({"a": torch.nn.Parameter(torch.zeros(2))}, 0.9)
-    with pytest.raises(BadData, match="here holds the mean of another adapter"):
+def test_the_mean_of_other_parameters_is_refused() -> None:
+    average = WeightAverage(numbers(), 0.9)
+    with pytest.raises(BadData, match="here holds the mean of other parameters"):
         average.set({"a": torch.zeros(3)}, source="here")

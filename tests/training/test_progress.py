@@ -134,6 +134,18 @@ def test_the_mean_of_the_adapter_goes_on_too(file_store: str, pipeline_path: Pat
     assert AVERAGE_FILE in {file.path for file in wanted.files}
 
 
+def test_masters_go_on_too(file_store: str, pipeline_path: Path) -> None:
+    """All weights in fp32 beside a bfloat16 UNet, killed within the second update."""
+    small = small_run(file_store, pipeline_path)
+    base = small.config.base.model_copy(update={"dtype": "bfloat16"})
+    training = small.config.training.model_copy(update={"trainable": "unet", "learning_rate": 1e-4})
+    small.config = small.config.model_copy(update={"base": base, "training": training})
+    request = often(small.draw(0))
+    wanted = run_request(StepName.TRAINING, request.model_copy(update={"out": f"{request.out}-undisturbed"}))
+    killed_after(request, 4)
+    assert run_request(StepName.TRAINING, request).files == wanted.files
+
+
 def trained_by_two(request: TrainingRequest, place: Path, *, killed: int = 0) -> list[TrainingResult]:
     """What each of two ranks ends with; rank 0 is killed after so many checkpoints."""
 

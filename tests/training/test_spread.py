@@ -95,8 +95,9 @@ def test_uneven_ranks_weigh_by_their_pairs(
         assert len(experience.held_M) == wanted
         evaluator = Evaluator(policy, experience, request.sampler)
         objective = make_objective(evaluator, credit, config, seed=0)
-        metrics = accumulate(objective, Pairs.of(torch.arange(16), 5), config.micro_batch, ranks=ranks)
-        return torch.cat([p.grad.flatten() for p in trainable(policy.unet).values() if p.grad is not None]), metrics
+        parameters = list(trainable(policy.unet).values())
+        metrics = accumulate(objective, parameters, Pairs.of(torch.arange(16), 5), config.micro_batch, ranks=ranks)
+        return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]), metrics
 
     alone, metrics = gradient(SOLO, 16)
 

@@ -8,8 +8,8 @@ from components.core import store
 from components.core.config import AdvantageConfig, TrainingConfig
 from components.core.contracts import StepName, TrainingRequest, TrainingResult
 from components.core.errors import BadData, Unavailable
+from components.core.policy_files import ADAPTER_FILE
 from components.core.runner import run_request
-from components.policy.adapter import ADAPTER_FILE
 from tests.training.iteration import SmallRun, pixel_reward, small_run
 
 

@@ -30,7 +30,8 @@ def evaluator(tmp_path_factory, pipeline_path):
 
 
 def accumulated(evaluator, pairs: Pairs, config: TrainingConfig, credit: torch.Tensor = ADVANTAGE) -> dict[str, float]:
-    return accumulate(make_objective(evaluator, credit, config, seed=0), pairs, config.micro_batch)
+    parameters = list(trainable(evaluator.policy.unet).values())
+    return accumulate(make_objective(evaluator, credit, config, seed=0), parameters, pairs, config.micro_batch)
 
 
 def gradient(evaluator, config: TrainingConfig, samples: torch.Tensor) -> torch.Tensor:
