@@ -1,8 +1,10 @@
 """Write a policy as files that stock diffusers loads without this project: its adapter, or with --merged a pipeline.
 
+A policy of which every weight was trained has no adapter: it is always a pipeline.
+
 Reads    the training that committed the policy, its evaluation if there is one, the base model
 Writes   the directory: README.md (the model card), panel.png, the adapter or the pipeline; all of it or nothing
-Needs    for --merged: torch, and memory for the base in fp32; no MLflow
+Needs    for a pipeline: torch, and memory for the base in fp32; no MLflow
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from components.core.errors import BadRequest, Conflict
 from components.core.layout import RunLayout
 from components.registration.command import Parser, answer
 from components.registration.lineage import Lineage, read_lineage
-from components.registration.model_card import model_card
-from components.registration.model_directory import ADAPTER_FILE, PANEL_FILE
+from components.registration.model_card import Place, model_card
+from components.registration.model_directory import PANEL_FILE
 from components.registration.step import panel_of
 
 log = logging.getLogger("components.registration.export")  # also where it is __main__
@@ -68,16 +70,18 @@ def _require_empty(out: Path) -> None:
 
 def _write(out: Path, lineage: Lineage, *, merged: bool) -> None:
     assert lineage.training is not None, "policy 0 is refused before"
-    adapter = lineage.training.committed.read(ADAPTER_FILE)
-    if merged:
+    file = lineage.training.file
+    place: Place = "pipeline" if merged or lineage.training.whole else "adapter"
+    weights = lineage.training.committed.read(file)
+    if place == "pipeline":
         from components.registration.merging import merge
 
         with tempfile.TemporaryDirectory() as directory:
-            (Path(directory) / ADAPTER_FILE).write_bytes(adapter)
-            merge(lineage, Path(directory), out)
+            (Path(directory) / file).write_bytes(weights)
+            merge(lineage, Path(directory) / file, out)
     else:
-        (out / ADAPTER_FILE).write_bytes(adapter)
-    (out / "README.md").write_text(model_card(lineage, "pipeline" if merged else "adapter"), encoding="utf-8")
+        (out / file).write_bytes(weights)
+    (out / "README.md").write_text(model_card(lineage, place), encoding="utf-8")
     if (panel := panel_of(lineage)) is not None:
         (out / PANEL_FILE).write_bytes(panel)
 

@@ -19,6 +19,7 @@ from components.core.contracts import (
 )
 from components.core.errors import BadData, BadRequest
 from components.core.layout import RunLayout, policy_name
+from components.core.policy_files import UNET_FILE, policy_file
 from components.core.records import HELD_OUT
 from components.core.tracking.labels import config_digest
 
@@ -35,6 +36,16 @@ class Training:
     result: TrainingResult
     scorer_id: str
     """Identity of the reward that the policy was trained on."""
+
+    @property
+    def file(self) -> str:
+        """The file that holds the policy: an adapter, or a whole UNet."""
+        return policy_file(self.committed)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every weight of the UNet was trained, so that there is no adapter."""
+        return self.file == UNET_FILE
 
 
 @dataclass(frozen=True)

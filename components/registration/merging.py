@@ -1,4 +1,4 @@
-"""Add an adapter to its base's weights, in fp32, and prove on pictures that nothing else changed."""
+"""Put a policy's adapter, or its UNet, into its base, in fp32, and prove on pictures that nothing else changed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from diffusers import DDIMScheduler, DiffusionPipeline
 from diffusers.utils import logging as diffusers_logging
+from safetensors.torch import load_file
 
 from components.core import base_model
 from components.core.config import SamplerConfig
 from components.core.errors import BadData
+from components.core.policy_files import UNET_FILE
 from components.policy.load import pick_device, quiet_loading
 from components.registration.lineage import Lineage
 
@@ -28,20 +30,25 @@ MEAN_TOLERANCE, LARGEST_TOLERANCE = 0.1, 8
 """Levels of 255 by which they may differ, on average and in any one value: fp32 sums in another order."""
 
 
-def merge(lineage: Lineage, adapter: Path, out: Path) -> None:
-    """Save the base with the adapter of a directory merged in. Raises BadData if it draws other pictures."""
+def merge(lineage: Lineage, weights: Path, out: Path) -> None:
+    """Save the base with the policy's file merged in. Raises BadData if it draws other pictures."""
     sampler = lineage.state.config.sampler
-    log.info("loading %s and the adapter", lineage.request.base.model)
+    log.info("loading %s and the policy's weights", lineage.request.base.model)
     pipeline = _load(base_model.locate(lineage.request.base))
     pipeline.scheduler = DDIMScheduler.from_config(
         pipeline.scheduler.config, timestep_spacing=sampler.timestep_spacing, clip_sample=False
     )
-    with _without_remarks():
-        pipeline.load_lora_weights(str(adapter))
-    log.info("drawing %d pictures with the adapter beside the base", len(PROMPTS))
+    adapter = weights.name != UNET_FILE
+    if adapter:
+        with _without_remarks():
+            pipeline.load_lora_weights(str(weights.parent))
+    else:
+        pipeline.unet.load_state_dict(load_file(weights))
+    log.info("drawing %d pictures with the policy", len(PROMPTS))
     before = _draw(pipeline, sampler)
-    pipeline.fuse_lora()
-    pipeline.unload_lora_weights()
+    if adapter:
+        pipeline.fuse_lora()
+        pipeline.unload_lora_weights()
     log.info("saving the merged pipeline, fp32")
     with quiet_loading():
         pipeline.save_pretrained(out, safe_serialization=True)

@@ -46,7 +46,8 @@ def version_description(lineage: Lineage) -> str:
 
 
 def _front_matter(lineage: Lineage) -> str:
-    tags = "[lora, ddpo, reinforcement-learning]" if lineage.training else "[ddpo]"
+    lora = lineage.training is not None and not lineage.training.whole
+    tags = f"[{'lora, ' if lora else ''}ddpo{', reinforcement-learning' if lineage.training else ''}]"
     return "\n".join(
         ["---", "library_name: diffusers", f"base_model: {lineage.request.base.model}", "pipeline_tag: text-to-image",
          f"tags: {tags}", "---"]
@@ -66,10 +67,12 @@ def _what(lineage: Lineage) -> str:
         said = f"The bare base {named}: what {lineage.request.model} falls back to. No adapter, no reward."
         return f"{said}\n\n{_sampler_row(lineage)}"
     lora, algorithm = lineage.training.request.training.lora, lineage.training.request.training.algorithm
+    shape = f"rank {lora.rank}, alpha {lora.alpha:g}, targets: {lora.targets}"
+    trained = "The UNet" if lineage.training.whole else "A LoRA adapter for the UNet"
     return "\n".join(
         [
-            f"A LoRA adapter for the UNet of {named} (rank {lora.rank}, alpha {lora.alpha:g}, targets: {lora.targets}),"
-            f" fine-tuned by {algorithm.upper().replace('_', '-')} to raise **{lineage.training.request.reward}**: "
+            f"{trained} of {named} ({'every weight' if lineage.training.whole else shape}), fine-tuned by"
+            f" {algorithm.upper().replace('_', '-')} to raise **{lineage.training.request.reward}**: "
             f"{lineage.request.policy} iterations, {lineage.reward_queries} pictures scored"
             + (f", {lineage.lifetime_queries} over all warm starts." if lineage.warm_starts else "."),
             "",
@@ -187,11 +190,12 @@ def _loading(lineage: Lineage) -> str:
         "```python",
         "import mlflow",
         "from diffusers import DDIMScheduler, StableDiffusionPipeline",
+        *(["from safetensors.torch import load_file"] if lineage.training and lineage.training.whole else []),
         "",
         f'files = mlflow.artifacts.download_artifacts("models:/{model}/<version>")',
         f"pipe = StableDiffusionPipeline.from_pretrained({_base_argument(lineage, bundled=True)})",
         *_scheduler_lines(lineage),
-        *_adapter_lines(lineage.training),
+        *_weights_lines(lineage.training),
         _drawing_line(lineage),
         "```",
     ]
@@ -201,7 +205,7 @@ def _loading(lineage: Lineage) -> str:
 def _loading_files(lineage: Lineage, place: Place) -> str:
     """For a directory of files, with the name that it has when it is downloaded or moved left to the reader."""
     merged = place == "pipeline"
-    said = "The adapter is part of the UNet's weights here, fp32." if merged else "The adapter beside its base."
+    said = "What was trained is part of the UNet's weights here, fp32." if merged else "The adapter beside its base."
     base = '"<this directory>"' if merged else _base_argument(lineage, bundled=False)
     lines = [
         "## Load it",
@@ -239,8 +243,12 @@ def _drawing_line(lineage: Lineage) -> str:
     return f"picture = pipe(prompt, {settings}).images[0]"
 
 
-def _adapter_lines(training: Training | None) -> list[str]:
-    return ['pipe.load_lora_weights(f"{files}/adapter_weights")'] if training else []
+def _weights_lines(training: Training | None) -> list[str]:
+    if training is None:
+        return []
+    if training.whole:
+        return ['pipe.unet.load_state_dict(load_file(f"{files}/unet_weights/unet.safetensors"))']
+    return ['pipe.load_lora_weights(f"{files}/adapter_weights")']
 
 
 def _licence(lineage: Lineage) -> str:
@@ -248,7 +256,7 @@ def _licence(lineage: Lineage) -> str:
         terms = "The base is this project's own embedded tiny policy and shares the project's licence (Apache-2.0)."
     else:
         terms = f"The licence of `{lineage.request.base.model}` governs this policy and its pictures: read it there."
-    return f"## Licence\n\nAn adapter is a derivative of its base model. {terms}"
+    return f"## Licence\n\nA fine-tuned policy is a derivative of its base model. {terms}"
 
 
 def _lineage(lineage: Lineage) -> str:

@@ -2,7 +2,8 @@
 
     MLmodel              flavours `python_function` (ours, checked) and, for an adapter, MLflow's own `diffusers`;
                          metadata with the sha256 of every file that is loaded
-    adapter_weights/     pytorch_lora_weights.safetensors, byte for byte as training committed it
+    adapter_weights/     pytorch_lora_weights.safetensors, byte for byte as training committed it; of a policy of which
+    or unet_weights/     every weight was trained, unet.safetensors instead
     base/                the base, where it is a directory; a base of a hub is named by id and revision
     code/                served_policy.py, which MLflow runs to check and load the rest
     model_card.md  panel.png  requirements.txt  python_env.yaml
@@ -21,7 +22,7 @@ from components.registration.lineage import Lineage
 
 ADAPTER_FILE = "pytorch_lora_weights.safetensors"
 CARD_FILE, PANEL_FILE = "model_card.md", "panel.png"
-LOADER = "ddpo_served_policy"
+LOADER = "ddpo_served_policy_2"
 """Name under which a version imports its code; another one where what it does changes."""
 REQUIRED = ("accelerate", "diffusers", "mlflow", "peft", "safetensors", "torch", "transformers")
 
@@ -30,9 +31,9 @@ def write_model(path: Path, lineage: Lineage, card: str, panel: bytes | None) ->
     """Write the directory that goes to MLflow; return the digest over the files that a loader checks."""
     path.mkdir(parents=True)
     if lineage.training is not None:
-        (path / served_policy.ADAPTER).mkdir()
-        adapter = lineage.training.committed.read(ADAPTER_FILE)
-        (path / served_policy.ADAPTER / ADAPTER_FILE).write_bytes(adapter)
+        weights = path / (served_policy.UNET if lineage.training.whole else served_policy.ADAPTER)
+        weights.mkdir()
+        (weights / lineage.training.file).write_bytes(lineage.training.committed.read(lineage.training.file))
     if Path(lineage.base_place).is_dir():
         shutil.copytree(lineage.base_place, path / served_policy.BASE, ignore=shutil.ignore_patterns(".*"))
     (path / "code").mkdir()
@@ -63,7 +64,7 @@ def _write_mlmodel(path: Path, lineage: Lineage, files: dict[str, str]) -> None:
     from mlflow.models import Model
 
     model = Model(signature=_signature(lineage), metadata=_metadata(lineage, files))
-    if lineage.training is not None:
+    if lineage.training is not None and not lineage.training.whole:
         model.add_flavor("diffusers", **_diffusers_flavour(lineage))
     pyfunc.add_to_model(
         model,

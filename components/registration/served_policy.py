@@ -1,10 +1,10 @@
 """Load a registered policy anywhere, and draw with it: this file travels with every version, as code/ of its files.
 
 Needs mlflow, torch, diffusers, peft and safetensors, and nothing else of this project. MLflow imports it under the name
-`ddpo_served_policy` and calls `_load_pyfunc`. Before anything is loaded,
+`ddpo_served_policy_2` and calls `_load_pyfunc`. Before anything is loaded,
 
-1. every file below `adapter_weights/` and `base/` is there, none is there that should not be, and the sha256 of each is
-   the one that stands in the version's MLmodel;
+1. every file below `adapter_weights/`, `unet_weights/` and `base/` is there, none is there that should not be, and the
+   sha256 of each is the one that stands in the version's MLmodel;
 2. the digest over these sha256s is the one in the version's tag `ddpo.files_digest`, so that whoever can write the
    version's files but not the registry changes nothing unseen.
 
@@ -25,7 +25,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-ADAPTER, BASE = "adapter_weights", "base"
+ADAPTER, UNET, BASE = "adapter_weights", "unet_weights", "base"
 FILES, FILES_DIGEST = "ddpo.files", "ddpo.files_digest"
 CLIENT_LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
 
@@ -92,6 +92,10 @@ def load_pipeline(root: Path, *, base_model: str = "", device: str = "") -> Any:
         for name, parameter in pipeline.unet.named_parameters():
             if "lora_" in name:
                 parameter.data = parameter.data.float()  # as it was trained, whatever the precision of the base
+    if (root / UNET).is_dir():
+        from safetensors.torch import load_file
+
+        pipeline.unet.load_state_dict(load_file(root / UNET / "unet.safetensors"))  # rounded to the base's precision
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
@@ -150,7 +154,7 @@ def files_digest(files: dict[str, str]) -> str:
 
 
 def _files(root: Path) -> list[Path]:
-    return sorted(path for part in (ADAPTER, BASE) for path in (root / part).rglob("*") if path.is_file())
+    return sorted(path for part in (ADAPTER, UNET, BASE) for path in (root / part).rglob("*") if path.is_file())
 
 
 def _registered_digest(root: Path) -> str | None:

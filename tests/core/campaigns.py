@@ -25,6 +25,7 @@ from components.core.contracts import (
     TrainingResult,
 )
 from components.core.layout import RunLayout
+from components.core.policy_files import ADAPTER_FILE
 
 METRICS = (
     "reward_mean",
@@ -58,13 +59,18 @@ class SyntheticCampaign:
         return cls(opening.open_run(store_root, run_id, config), config)
 
     def iterate(
-        self, k: int, *, adapter: bytes = b"", steps: tuple[str, ...] = ("prompts", "sampling", "scoring", "training")
+        self,
+        k: int,
+        *,
+        adapter: bytes = b"",
+        file: str = ADAPTER_FILE,
+        steps: tuple[str, ...] = ("prompts", "sampling", "scoring", "training"),
     ) -> None:
         """Commit iteration k, or only its first steps."""
         for name, request in plan.iteration_requests(self.config, self.run, k).items():
             if name.partition("-")[0] in steps:
                 files = (
-                    {"pytorch_lora_weights.safetensors": adapter or f"adapter {k + 1}".encode()}
+                    {file: adapter or f"adapter {k + 1}".encode()}
                     if name == "training"
                     else {"rows.jsonl": b"x" * 1000}
                 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import mlflow
@@ -10,7 +11,9 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from components.core.config import BaseModelConfig, LoraConfig, RunConfig
+from components.core.policy_files import UNET_FILE
 from components.policy import adapter
+from components.policy.full_weights import save_unet
 from tests.core.campaigns import SyntheticCampaign
 from tests.core.mlflow_database import new_database
 from tests.policy.pipelines import random_pipeline
@@ -45,6 +48,20 @@ def synthetic(base: Path, adapted: UNet2DConditionModel, file_store: str) -> Syn
     campaign.evaluate(0)
     for k in range(2):
         campaign.iterate(k, adapter=adapter.save_adapter(adapted))
+    campaign.evaluate(2)
+    return campaign
+
+
+@pytest.fixture
+def whole(base: Path, adapted: UNet2DConditionModel, file_store: str) -> SyntheticCampaign:
+    """The same policy as whole weights: its adapter, added to the UNet."""
+    merged = copy.deepcopy(adapted)
+    adapter.fold(merged)
+    config = RunConfig(iterations=2, base=BaseModelConfig(model=str(base)), training={"trainable": "unet"})
+    campaign = SyntheticCampaign.open(file_store, config)
+    campaign.evaluate(0)
+    for k in range(2):
+        campaign.iterate(k, adapter=save_unet(dict(merged.named_parameters())), file=UNET_FILE)
     campaign.evaluate(2)
     return campaign
 

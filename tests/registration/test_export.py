@@ -13,6 +13,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline
 
 from components.core import campaign, store
 from components.core.errors import BadData, BadRequest, Conflict
+from components.core.policy_files import ADAPTER_FILE
 from components.registration import export, merging
 from tests.core.campaigns import panel
 from tests.registration.registering import predict
@@ -26,10 +27,10 @@ def draw(pipe: StableDiffusionPipeline, prompt: str) -> np.ndarray:
 
 def test_the_adapter_is_written_with_its_card_and_panel(synthetic, tmp_path, adapted):
     out = export.export(synthetic.run.uri, tmp_path / "out", policy=2)
-    assert sorted(path.name for path in out.iterdir()) == ["README.md", "panel.png", export.ADAPTER_FILE]
+    assert sorted(path.name for path in out.iterdir()) == ["README.md", "panel.png", ADAPTER_FILE]
     assert (out / "panel.png").read_bytes() == panel(2)
     trained = store.open_committed(synthetic.run.training(1))
-    assert (out / export.ADAPTER_FILE).read_bytes() == trained.read(export.ADAPTER_FILE)
+    assert (out / ADAPTER_FILE).read_bytes() == trained.read(ADAPTER_FILE)
     code = (out / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
     names = {"prompt": "a cat"}
     exec(code.replace("<this directory>", str(out)), names)
@@ -111,3 +112,15 @@ def test_the_command_says_one_line_and_an_exit_code(synthetic, tmp_path):
     again = subprocess.run([*command, f"--out={tmp_path / 'out'}"], capture_output=True, text=True, check=False)
     assert (again.returncode, again.stderr.count("\n")) == (73, 1)
     assert subprocess.run(command, capture_output=True, check=False).returncode == 64
+
+
+def test_a_whole_unet_is_always_a_pipeline(whole, tmp_path, adapted):
+    """There is no adapter to write: what stock diffusers loads predicts what the trained UNet predicts."""
+    out = export.export(whole.run.uri, tmp_path / "out", policy=2)
+    card = (out / "README.md").read_text()
+    assert "The UNet of `" in card
+    assert "(every weight), fine-tuned by DDPO-IS" in card
+    assert "lora" not in card.partition("## Lineage")[0].lower()
+    names = {"prompt": "a cat"}
+    exec(card.partition("```python\n")[2].partition("```")[0].replace("<this directory>", str(out)), names)
+    assert (predict(names["pipe"].unet) - predict(adapted)).abs().max() <= 1e-5

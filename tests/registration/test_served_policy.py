@@ -27,7 +27,7 @@ from components.policy.rollout import rollout
 from components.registration import served_policy
 from tests.core.campaigns import SyntheticCampaign
 from tests.registration.conftest import LORA
-from tests.registration.registering import register
+from tests.registration.registering import predict, register
 
 ELSEWHERE = """
 import base64, json, sys
@@ -232,3 +232,22 @@ def test_a_hub_base_stays_a_reference_and_a_local_copy_may_serve(base, adapted, 
     settings = {"num_inference_steps": 3, "guidance_scale": 3.0, "eta": 0.0}
     (expected,) = stock(base, files / "adapter_weights", ["a cat"], [5], **settings)
     assert np.array_equal(pixels(png), expected)
+
+
+def test_a_policy_of_which_every_weight_was_trained_is_served_and_checked(whole, client, tmp_path, adapted):
+    """Its UNet travels with the version, in the place of an adapter; a byte of it changed, and nothing is loaded."""
+    register(whole)
+    root = Path(mlflow.artifacts.download_artifacts("models:/ddpo-tiny/1", dst_path=str(tmp_path / "copy")))
+    assert not (root / "adapter_weights").exists()
+    assert "diffusers" not in yaml.safe_load((root / "MLmodel").read_text())["flavors"]
+    pipeline = served_policy.load_pipeline(root)
+    assert (predict(pipeline.unet) - predict(adapted)).abs().max() <= 1e-5
+    (drawn,) = draw_elsewhere(tmp_path, "models:/ddpo-tiny/1", ["a cat"], {"seed": 3})
+    assert drawn.std() > 0
+
+    weights = root / "unet_weights" / "unet.safetensors"
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(served_policy.RefusedModel, match=r"unet_weights/unet\.safetensors was changed"):
+        served_policy.load_pipeline(root)

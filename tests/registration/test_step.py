@@ -22,6 +22,7 @@ from components.policy import load
 from components.policy.load import load_policy
 from components.policy.rollout import rollout
 from components.registration import registry, step
+from components.registration.model_directory import LOADER
 from tests.core.campaigns import panel
 from tests.policy.pipelines import random_pipeline
 from tests.registration.registering import predict, register, request_for
@@ -107,7 +108,7 @@ def test_what_loading_needs_is_in_the_version_and_nothing_else(synthetic, client
     files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     weights = "adapter_weights/pytorch_lora_weights.safetensors"
     expected = {"MLmodel", weights, "model_card.md", "panel.png", "python_env.yaml", "requirements.txt"}
-    expected |= {"code/ddpo_served_policy.py"}
+    expected |= {f"code/{LOADER}.py"}
     expected |= {f"base/{path.relative_to(base).as_posix()}" for path in base.rglob("*") if path.is_file()}
     assert expected == set(files) - {"registered_model_meta"}  # which the download adds
     assert (root / "panel.png").read_bytes() == panel(2)
