@@ -190,8 +190,8 @@ class TrainingRequest(Request):
 
 
 class TrainingResult(Result):
-    """Files: pytorch_lora_weights.safetensors (diffusers' own layout), optimizer.safetensors; ema.safetensors, in
-    diffusers' layout too, where training.ema_decay asks for it."""
+    """Files: pytorch_lora_weights.safetensors (diffusers' own layout) or unet.safetensors (all weights, fp32),
+    optimizer.safetensors; ema.safetensors, laid out as the first, where training.ema_decay asks for it."""
 
     policy_id: str
     """Id of policy k+1."""

@@ -78,6 +78,7 @@ def estimate(config: RunConfig, places: Deployment) -> Estimate:
 def as_text(cost: Estimate, config: RunConfig) -> str:
     """For people."""
     g, p, s = cost.geometry, config.prompts, config.sampler
+    trained = "adapters" if config.training.trainable == "adapter" else "UNets"
     time = (
         f"about {duration(cost.seconds)}, as {cost.measured_on} took"
         if cost.seconds
@@ -92,7 +93,7 @@ def as_text(cost: Estimate, config: RunConfig) -> str:
         "evaluations": f"{cost.evaluations} of the set {config.evaluation.set}, {cost.evaluation_pictures} pictures"
         + (", some by the sampler that ships" if config.evaluation.deployed_seeds else ""),
         "denoising steps": f"{(cost.samples + cost.evaluation_pictures) * s.steps} ({s.steps} a picture)",
-        "in the store": f"about {size(cost.bytes_in_store)}, and {config.iterations} adapters with optimiser state",
+        "in the store": f"about {size(cost.bytes_in_store)}, and {config.iterations} {trained} with optimiser state",
         "time": time,
     }
     return "\n".join(f"{name:<16}{value}" for name, value in lines.items())

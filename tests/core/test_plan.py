@@ -87,7 +87,7 @@ def test_the_digests_of_the_default_plan_do_not_drift() -> None:
         "prompts": "1d2b88ff067e08f1",
         "sampling-00": "efd6669cf0b6ea9e",
         "scoring-00": "fb8df8cc28e84372",
-        "training": "16ca083a0df02f61",
+        "training": "7c8af780a225e758",
     }
 
 
