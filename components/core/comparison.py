@@ -20,7 +20,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, model_validator
 
 from components.core import layout, store
-from components.core.config import Contract, Override, RunConfig, StopConfig, apply_override, describe
+from components.core.config import Contract, Override, RunConfig, StopConfig, apply_override, describe, flat
 from components.core.contracts import Request, Result
 from components.core.errors import BadRequest, Conflict, MissingInput
 from components.core.layout import RunLayout
@@ -51,6 +51,19 @@ class AlgorithmArm(Contract):
     """What else it trains with, `key=value`. They come last."""
 
 
+class KeepConfig(Contract):
+    """What a policy must keep of the base for its gain to count: a reward can be won by destroying pictures."""
+
+    judges: float = Field(default=0.9, gt=0, le=1)
+    """Share of its base score that every judge must keep. 1 counts only what costs nothing."""
+    diversity: float = Field(default=0.5, ge=0, le=1)
+    """Share of the base's diversity within a prompt, in the judge's eyes, that must be kept: who draws one picture
+    whatever the noise has lost all others. 0 does not ask."""
+    loss_sd: dict[str, Annotated[float, Field(gt=0)]] = {}
+    """Judge whose zero means nothing, such as pick_score -> how far its mean may fall, in standard deviations of the
+    base's pictures. A share of such a score would say nothing."""
+
+
 class TuningConfig(Contract):
     """The small budget on which learning rates are chosen, the same for every algorithm."""
 
@@ -73,8 +86,7 @@ class ComparisonConfig(Contract):
     """Evaluations of each run beside that of its start, evenly spaced over its queries."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(min_length=1)
     """One run each, of every algorithm on every reward. Below 3 there is no band to speak of."""
-    keep: float = Field(default=0.9, gt=0, le=1)
-    """Share of its base score that every judge must keep for a policy to count. 1 counts only what costs nothing."""
+    keep: KeepConfig = KeepConfig()
     overrides: tuple[Override, ...] = ()
     """Changes to every run, `key=value`: after the reward's, before the algorithm's."""
     rewards: dict[Name, RewardArm] = Field(min_length=1)
@@ -172,7 +184,7 @@ class Comparison:
         if tuning is None:
             return []
         return [
-            self._run(arm, f"lr{rate:g}", rate, tuning.seed, tuning.reward_queries, tuning.evaluations, tuning=True)
+            self._run(arm, f"lr{rate!r}", rate, tuning.seed, tuning.reward_queries, tuning.evaluations, tuning=True)
             for arm in self.config.arms
             if len(self.config.algorithms[arm[0]].learning_rates) > 1
             for rate in self.config.algorithms[arm[0]].learning_rates
@@ -245,17 +257,42 @@ def compared(config: RunConfig, comparison: str) -> RunConfig:
     registration = config.registration.model_copy(update=own)
     if not config.evaluation.judges:
         raise BadRequest("a comparison needs evaluation.judges: without one a reward can be won by destroying pictures")
+    if config.start_adapter is not None:
+        raise BadRequest("a comparison starts from the base: start_adapter is another run's gain")
     return config.model_copy(update={"guard": guard, "registration": registration, "stop": StopConfig()})
 
 
 def would_be(store_uri: str, name: str, config: ComparisonConfig, arms: Mapping[Arm, RunConfig]) -> Comparison:
-    """A comparison as it would be opened. Raises BadRequest where a budget does not divide into iterations."""
+    """A comparison as it would be opened. Raises BadRequest where algorithms differ in what is asked of them, or a
+    budget does not divide into iterations."""
+    for reward in config.rewards:
+        _require_one_task({algorithm: arms[algorithm, reward] for algorithm in config.algorithms}, reward)
     found = Comparison(
         layout.comparison(store_uri, name), config, {arm: compared(run, name) for arm, run in arms.items()}
     )
     found.runs(dict.fromkeys(config.arms, 1.0))
     found.tuning_runs()
     return found
+
+
+SAME = ("base.", "prompts.template", "prompts.train", "sampler.", "reward.", "evaluation.")
+"""Settings, by how their names begin, that belong to the task and not to an algorithm."""
+
+
+def _require_one_task(configs: Mapping[str, RunConfig], reward: str) -> None:
+    """Raises BadRequest, naming the setting, where algorithms are not asked the same on one reward."""
+    (first, wanted), *others = ((name, _task(config)) for name, config in configs.items())
+    for name, task in others:
+        if differing := sorted(key for key in wanted.keys() | task.keys() if wanted.get(key) != task.get(key)):
+            raise BadRequest(
+                f"{first} and {name} on {reward} differ in {differing[0]}, which belongs to the task",
+                hint="set it in the reward's overrides, for all algorithms",
+            )
+
+
+def _task(config: RunConfig) -> dict[str, object]:
+    settings = flat(config.model_dump(mode="json"))
+    return {key: value for key, value in settings.items() if f"{key}.".startswith(SAME) and key != "sampler.batch"}
 
 
 def freeze(store_uri: str, name: str, config: ComparisonConfig, arms: Mapping[Arm, RunConfig]) -> Comparison:

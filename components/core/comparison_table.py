@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from components.core import comparison_scores as scores
 from components.core import comparison_tuning as tuning
 from components.core import store
-from components.core.comparison import Arm, Comparison
+from components.core.comparison import Arm, Comparison, KeepConfig
 from components.core.comparison_scores import ScoredRun, Whole
 from components.core.comparison_tuning import TunedRate
 from components.core.config import Contract
@@ -48,12 +48,15 @@ class Row(Contract):
     """Mean gain on seen prompts, of the policies whose held-out gain is the score."""
     kept: float
     """Mean share of its base score that the worst judge keeps, of the same policies."""
+    diversity: float | None
+    """Mean share of the base's diversity within a prompt, of the same policies; None where it was not measured."""
     queries: float
     """Mean reward queries that those policies had cost."""
     last_gain: float
     """Mean held-out gain at the end of the budget, whether it counts or not."""
     last_kept: float
     """Mean share that the worst judge keeps there."""
+    last_diversity: float | None
     last_kl: float
     """Mean path KL to the base there, nats: how far the policies drifted."""
     scores: tuple[float, ...]
@@ -72,7 +75,7 @@ class Table(Result):
     """Files: figure.svg, figure.png, table.md, table.json (this), page.html."""
 
     title: str
-    keep: float
+    keep: KeepConfig
     reward_queries: int
     """Budget of each run."""
     bases: tuple[Base, ...]
@@ -115,7 +118,6 @@ def rows(runs: Sequence[ScoredRun], rewards: Iterable[str]) -> tuple[Row, ...]:
 
 def _row(arm: Arm, runs: Sequence[ScoredRun]) -> Row:
     gains = tuple(run.score for run in runs)
-    seen = [run.best.seen for run in runs if run.best.seen is not None]
     return Row(
         algorithm=arm[0],
         reward=arm[1],
@@ -124,23 +126,34 @@ def _row(arm: Arm, runs: Sequence[ScoredRun]) -> Row:
         score=statistics.fmean(gains),
         low=min(gains),
         high=max(gains),
-        seen=statistics.fmean(seen) if seen else None,
+        seen=_mean(run.best.seen for run in runs),
         kept=statistics.fmean(run.best.kept for run in runs),
+        diversity=_mean(run.best.diversity for run in runs),
         queries=statistics.fmean(run.best.reward_queries for run in runs),
         last_gain=statistics.fmean(run.last.held_out for run in runs),
         last_kept=statistics.fmean(run.last.kept for run in runs),
+        last_diversity=_mean(run.last.diversity for run in runs),
         last_kl=statistics.fmean(run.last.kl_to_base for run in runs),
         scores=gains,
     )
 
 
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
+
+
 def against(one: Row, other: Row) -> str:
-    """How clearly one row is above another, by their seeds: nothing more can be said of three.
+    """How clearly one row is above another, by their seeds: nothing more can be said of three, and nothing of one.
 
     >>> from types import SimpleNamespace as of
     >>> against(of(scores=(0.5, 0.6)), of(scores=(0.1, 0.4))), against(of(scores=(0.5, 0.2)), of(scores=(0.1, 0.4)))
     ('every seed above', '3 of 4 pairs of seeds above')
+    >>> against(of(scores=(0.5,)), of(scores=(0.1, 0.4)))
+    '1 seed against 2, which is no order'
     """
+    if min(len(one.scores), len(other.scores)) < 2:
+        return f"{len(one.scores)} seed against {len(other.scores)}, which is no order"
     pairs = [(a, b) for a in one.scores for b in other.scores]
     above = sum(a > b for a, b in pairs)
     return "every seed above" if above == len(pairs) else f"{above} of {len(pairs)} pairs of seeds above"

@@ -23,8 +23,11 @@ class TunedRate(Contract):
     score: float
     kept: float
     """Share that the worst judge keeps, of the policy whose gain is the score."""
+    diversity: float | None
+    """Share of the base's diversity within a prompt that the same policy keeps."""
     last_gain: float
     last_kept: float
+    last_diversity: float | None
     chosen: bool
     at_edge: bool
     """Chosen, and the smallest or largest that was tried: a better one may lie beyond."""
@@ -66,8 +69,10 @@ def choose(runs: Iterable[ScoredRun]) -> tuple[TunedRate, ...]:
                 learning_rate=run.learning_rate,
                 score=run.score,
                 kept=run.best.kept,
+                diversity=run.best.diversity,
                 last_gain=run.last.held_out,
                 last_kept=run.last.kept,
+                last_diversity=run.last.diversity,
                 chosen=run is winner,
                 at_edge=run is winner and run in (ordered[0], ordered[-1]),
             )

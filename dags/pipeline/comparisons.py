@@ -75,7 +75,8 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
     known: dict[str, Estimate] = {}
     lines = [
         opened.config.title,
-        f"judged by the held-out gain of policies that keep {opened.config.keep:.0%} of every judge",
+        f"judged by the held-out gain of policies that keep {opened.config.keep.judges:.0%} of every judge and "
+        f"{opened.config.keep.diversity:.0%} of the diversity within a prompt",
     ]
     total = 0.0
     for stage, runs in stages.items():
@@ -107,7 +108,8 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
 
 def as_text(table: Table) -> str:
     """The table for a terminal: a block a reward, the best algorithm first, and the base."""
-    head = ("", "learning rate", "score (sd)", "seeds", "seen", "judges keep", "at the end", "judges keep", "KL, nats")
+    kept = ("judges keep", "diversity")
+    head = ("", "learning rate", "score (sd)", "seeds", "seen", *kept, "at the end", *kept, "KL, nats")
     blocks = []
     for base in table.bases:
         lines = [(base.reward, *head[1:])]
@@ -120,12 +122,14 @@ def as_text(table: Table) -> str:
                     f"{_signed(row.low)} .. {_signed(row.high)} ({row.seeds})",
                     "" if row.seen is None else _signed(row.seen),
                     f"{row.kept:.0%}",
+                    _share(row.diversity),
                     _signed(row.last_gain),
                     f"{row.last_kept:.0%}",
+                    _share(row.last_diversity),
                     f"{row.last_kl:,.0f}",
                 )
             )
-        lines.append(("  base", "", "0", "", "0", "100%", "0", "100%", "0"))
+        lines.append(("  base", "", "0", "", "0", "100%", "100%", "0", "100%", "100%", "0"))
         blocks.append(_aligned(lines))
     if table.unfinished:
         blocks.append(f"not finished, and not in it: {', '.join(table.unfinished)}")
@@ -134,7 +138,8 @@ def as_text(table: Table) -> str:
 
 def tuning_text(rates: Iterable[TunedRate]) -> str:
     """The table of learning rates; a star for the chosen ones, and where they lie at the edge of what was tried."""
-    lines = [("", "rate", "score (sd)", "judges keep", "at the end", "judges keep", "")]
+    kept = ("judges keep", "diversity")
+    lines = [("", "rate", "score (sd)", *kept, "at the end", *kept, "")]
     shown = None
     for rate in rates:
         arm = f"{rate.algorithm}, {rate.reward}"
@@ -144,8 +149,10 @@ def tuning_text(rates: Iterable[TunedRate]) -> str:
                 f"{rate.learning_rate:g}",
                 _signed(rate.score),
                 f"{rate.kept:.0%}",
+                _share(rate.diversity),
                 _signed(rate.last_gain),
                 f"{rate.last_kept:.0%}",
+                _share(rate.last_diversity),
                 ("*" if rate.chosen else "") + (" (the edge of what was tried)" if rate.at_edge else ""),
             )
         )
@@ -183,6 +190,10 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> str:
         ).rstrip()
         for line in lines
     )
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
 
 
 def _signed(value: float) -> str:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from components.core import comparison_scores as scores
 from components.core import comparison_tuning as tuning
-from components.core.comparison import ComparedRun, Comparison
+from components.core.comparison import ComparedRun, Comparison, KeepConfig
 from components.core.deployment import Deployment
 from components.core.errors import Conflict
 from dags.pipeline import comparisons, driver, locks
@@ -58,11 +58,12 @@ def _each(opened: Comparison, places: Deployment, runs: list[ComparedRun], kind:
         )
 
 
-def _line(name: str, run: ComparedRun, keep: float, left: float) -> str:
+def _line(name: str, run: ComparedRun, keep: KeepConfig, left: float) -> str:
     """What a run came to, and how long the others will take."""
     if (finished := scores.whole(run)) is None:
         raise Conflict(f"run {run.run.run_id} ended before its budget was spent", hint="`ddpo resume` it, then go on")
     scored = scores.score(finished, keep)
     left_words = f"; about {duration(left)} left" if left >= 1 else ""
+    diverse = "" if scored.best.diversity is None else f", diversity {scored.best.diversity:.0%}"
     at_end = f"at the end {scored.last.held_out:+.2f} sd, {scored.last.kept:.0%}"
-    return f"{name}: {scored.score:+.2f} sd, judges keep {scored.best.kept:.0%}; {at_end}{left_words}"
+    return f"{name}: {scored.score:+.2f} sd, judges keep {scored.best.kept:.0%}{diverse}; {at_end}{left_words}"

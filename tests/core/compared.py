@@ -7,7 +7,7 @@ from pathlib import Path
 from components.core import comparison, opening, plan
 from components.core.comparison import AlgorithmArm, ComparedRun, Comparison, ComparisonConfig, RewardArm, TuningConfig
 from components.core.config import PromptsConfig, RewardConfig, RunConfig
-from components.core.contracts import EvaluationResult, Interval, ScorerComparison, TrainingResult
+from components.core.contracts import EvaluationResult, Interval, ScorerComparison, Signal, TrainingResult
 from tests.core.campaigns import base_directory, commit
 
 UNIT = 0.5
@@ -42,8 +42,11 @@ def opened(store_uri: str, directory: Path, config: ComparisonConfig | None = No
     return comparison.freeze(store_uri, name, config, dict.fromkeys(config.arms, run))
 
 
-def finish(run: ComparedRun, *evaluations: tuple[float, float]) -> None:
-    """Make a run: after its start, an evaluation each of (held-out gain in sd, share that the judge keeps)."""
+def finish(run: ComparedRun, *evaluations: tuple[float, float], diversity: float = 1.0) -> None:
+    """Make a run: after its start, an evaluation each of (held-out gain in sd, share that the judge keeps).
+
+    From the second on their pictures keep `diversity` of the base's.
+    """
     layout = opening.open_run(run.run.store, run.run.run_id, run.config)
     for k in range(run.config.iterations):
         request = plan.iteration_requests(run.config, layout, k)["training"]
@@ -54,10 +57,12 @@ def finish(run: ComparedRun, *evaluations: tuple[float, float]) -> None:
     for number, (gain, kept) in enumerate([(0.0, 1.0), *evaluations]):
         policy = number * run.config.evaluation.every
         request = plan.evaluation_requests(run.config, layout, policy)["evaluation"]
-        commit("evaluation", request, report(policy, gain, kept), {})
+        commit("evaluation", request, report(policy, gain, kept, diversity=diversity if number > 1 else 1.0), {})
 
 
-def report(policy: int, gain: float, kept: float, *, kept_seen: float = 1.0) -> EvaluationResult:
+def report(
+    policy: int, gain: float, kept: float, *, kept_seen: float = 1.0, diversity: float = 1.0, missing: int = 0
+) -> EvaluationResult:
     """A report; the seen gain is twice the held-out one."""
     reward, judge = "jpeg_incompressibility", "judge"
     return EvaluationResult(
@@ -66,19 +71,20 @@ def report(policy: int, gain: float, kept: float, *, kept_seen: float = 1.0) -> 
         base_id="policy-0",
         start_id="policy-0",
         kl_to_base=float(policy),
+        signals=(Signal(name="diversity:within_prompt", value=diversity, unit="share of the base's", reason=""),),
         comparisons=(
             _against_base(reward, "held_out", mean=1.5, gain=gain),
             _against_base(reward, "seen", mean=1.5, gain=2 * gain),
-            _against_base(judge, "held_out", mean=JUDGED, gain=JUDGED * (kept - 1) / UNIT),
+            _against_base(judge, "held_out", mean=JUDGED, gain=JUDGED * (kept - 1) / UNIT, missing=missing),
             _against_base(judge, "seen", mean=JUDGED, gain=JUDGED * (kept_seen - 1) / UNIT),
         ),
     )
 
 
-def _against_base(scorer: str, split: str, *, mean: float, gain: float) -> ScorerComparison:
+def _against_base(scorer: str, split: str, *, mean: float, gain: float, missing: int = 0) -> ScorerComparison:
     difference = gain * UNIT
     return ScorerComparison(
-        scorer=scorer, split=split, reference="base", prompts=4, pairs=16, missing=0,
+        scorer=scorer, split=split, reference="base", prompts=4, pairs=16 - missing, missing=missing,
         reference_mean=mean, reference_std=UNIT, candidate_mean=mean + difference,
         difference=Interval(mean=difference, low=difference, high=difference),
         gain=Interval(mean=gain, low=gain, high=gain),

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.core import comparison, layout
-from components.core.comparison import AlgorithmArm, RewardArm
+from components.core.comparison import AlgorithmArm, KeepConfig, RewardArm
 from components.core.config import PromptsConfig, RunConfig, StopConfig
 from components.core.errors import BadRequest, Conflict, MissingInput
 from tests.core.compared import asked, opened
@@ -62,6 +62,31 @@ def test_without_a_judge_there_is_no_comparison() -> None:
         comparison.compared(blind, "two")
 
 
+def test_a_gain_that_a_run_was_given_is_none_of_its_own() -> None:
+    with pytest.raises(BadRequest, match="starts from the base: start_adapter is another run's gain"):
+        comparison.compared(RunConfig(start_adapter="file:///store/runs/other/iterations/0003/training"), "two")
+
+
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [
+        ({"reward": {"name": "aesthetic"}}, "reward.name"),
+        ({"evaluation": {"seeds": 7}}, "evaluation.seeds"),
+        ({"sampler": {"eta": 0.5}}, "sampler.eta"),
+        ({"prompts": {"train": "animals-v1"}}, "prompts.train"),
+    ],
+)
+def test_all_are_asked_the_same(file_store: str, other: dict[str, object], key: str) -> None:
+    """Rounds and batches may differ; the task may not."""
+    prompts = {"prompts": 16, "samples_per_prompt": 4}
+    arms = {
+        ("ddpo_is", "size"): RunConfig.model_validate({"prompts": prompts}),
+        ("ddpo_sf", "size"): RunConfig.model_validate({"prompts": prompts} | other),
+    }
+    with pytest.raises(BadRequest, match=f"ddpo_is and ddpo_sf on size differ in {key}, which belongs to the task"):
+        comparison.would_be(file_store, "two", asked(), arms)
+
+
 def test_an_algorithm_has_the_last_word_on_its_settings() -> None:
     config = asked(
         overrides=("training.updates=8",),
@@ -109,7 +134,7 @@ def test_an_open_comparison_goes_on_with_what_it_has_frozen(store_root: str, tmp
     changed = dict.fromkeys(first.config.arms, RunConfig(seed=7))
     assert comparison.freeze(store_root, "two", first.config, changed) == first == comparison.load(first.uri)
     with pytest.raises(Conflict, match="comparison two exists with other settings"):
-        opened(store_root, tmp_path, asked(keep=0.8))
+        opened(store_root, tmp_path, asked(keep=KeepConfig(judges=0.8)))
     with pytest.raises(MissingInput):
         comparison.load(layout.comparison(store_root, "three"))
 

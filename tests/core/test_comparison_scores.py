@@ -11,6 +11,7 @@ from components.core import comparison_scores as scores
 from components.core import comparison_table as tables
 from components.core import comparison_tuning as tuning
 from components.core import store
+from components.core.comparison import KeepConfig
 from components.core.comparison_scores import Evaluated, ScoredRun
 from components.core.errors import BadData, MissingInput
 from tests.core.compared import asked, finish, opened, report
@@ -19,14 +20,22 @@ from tests.core.compared import asked, finish, opened, report
 def evaluations(*found: tuple[float, float]) -> list[Evaluated]:
     """(held-out gain, share kept) of policies 0, 1, 2, ..."""
     return [
-        Evaluated(policy=k, reward_queries=64 * k, held_out=gain, seen=gain, judges={"judge": kept}, kl_to_base=0.0)
+        Evaluated(
+            policy=k,
+            reward_queries=64 * k,
+            held_out=gain,
+            seen=gain,
+            judges={"judge": kept},
+            diversity=1.0,
+            kl_to_base=0.0,
+        )
         for k, (gain, kept) in enumerate(found)
     ]
 
 
 def scored(algorithm: str, rate: float, gain: float, *, seed: int = 0) -> ScoredRun:
     points = evaluations((0.0, 1.0), (gain, 1.0))
-    best = scores.best(points, 0.9)
+    best = scores.best(points, KeepConfig())
     return ScoredRun(
         run=f"{algorithm}-{rate}", algorithm=algorithm, reward="size", seed=seed, learning_rate=rate,
         evaluations=tuple(points), best=best,
@@ -36,21 +45,47 @@ def scored(algorithm: str, rate: float, gain: float, *, seed: int = 0) -> Scored
 def test_a_gain_that_destroys_does_not_count() -> None:
     """The largest gain costs the judge 40 %; the largest that keeps 90 %, and not a hair less, is 0.9."""
     found = evaluations((0.0, 1.0), (0.4, 0.99), (0.9, 0.9), (1.2, 0.89999), (1.5, 0.6))
-    assert scores.best(found, 0.9).held_out == 0.9
-    assert scores.best(found, 0.5).held_out == 1.5
+    assert scores.best(found, KeepConfig()).held_out == 0.9
+    assert scores.best(found, KeepConfig(judges=0.5)).held_out == 1.5
+
+
+def test_a_gain_by_drawing_one_picture_does_not_count() -> None:
+    """The judge is content; of the base's diversity 0.6, 0.5 and 0.49 are left. Half must be."""
+    found = evaluations((0.0, 1.0), (0.4, 1.0), (0.9, 1.0), (1.5, 1.0))
+    collapsing = [
+        e.model_copy(update={"diversity": left}) for e, left in zip(found, (1.0, 0.6, 0.5, 0.49), strict=True)
+    ]
+    assert scores.best(collapsing, KeepConfig()).held_out == 0.9
+    assert scores.best(collapsing, KeepConfig(diversity=0.0)).held_out == 1.5
+    unknown = [e.model_copy(update={"diversity": None}) for e in found]
+    assert scores.best(unknown, KeepConfig()).held_out == 1.5
 
 
 def test_a_run_that_only_destroys_has_what_the_base_has() -> None:
-    assert scores.best(evaluations((0.0, 1.0), (2.0, 0.3), (3.0, 0.1)), 0.9).policy == 0
-    assert scores.best(evaluations((0.0, 1.0), (-0.2, 1.0)), 0.9).held_out == 0.0
+    assert scores.best(evaluations((0.0, 1.0), (2.0, 0.3), (3.0, 0.1)), KeepConfig()).policy == 0
+    assert scores.best(evaluations((0.0, 1.0), (-0.2, 1.0)), KeepConfig()).held_out == 0.0
 
 
 def test_a_judge_keeps_what_it_keeps_on_the_worse_split() -> None:
     """0.8 on the base: 0.76 is 95 %, 0.6 is 75 %."""
-    assert scores.kept(report(1, 1.0, 0.95, kept_seen=0.75), "judge") == pytest.approx(0.75)
-    assert scores.kept(report(1, 1.0, 0.95), "judge") == pytest.approx(0.95)
-    assert scores.kept(report(1, 1.0, 0.0), "judge") == 0.0
-    assert scores.kept(report(1, 1.0, 0.95), "another") is None
+    keep = KeepConfig()
+    assert scores.kept(report(1, 1.0, 0.95, kept_seen=0.75), "judge", keep) == pytest.approx(0.75)
+    assert scores.kept(report(1, 1.0, 0.95), "judge", keep) == pytest.approx(0.95)
+    assert scores.kept(report(1, 1.0, 0.0), "judge", keep) == 0.0
+    assert scores.kept(report(1, 1.0, 0.95), "another", keep) is None
+
+
+def test_a_judge_that_is_silent_keeps_nothing() -> None:
+    """It answered 15 of 16 pictures: 6 % missing, and 5 % are allowed."""
+    assert scores.kept(report(1, 1.0, 1.0, missing=1), "judge", KeepConfig()) == 0.0
+
+
+def test_a_judge_whose_zero_means_nothing_may_fall_by_so_many_sd() -> None:
+    """0.8 falls by 5 % = 0.04 = 0.08 sd of 0.5. Allowed 0.08 it keeps 0.9, the limit; allowed 0.16 half of the loss."""
+    fell = report(1, 1.0, 0.95)
+    assert scores.kept(fell, "judge", KeepConfig(loss_sd={"judge": 0.08})) == pytest.approx(0.9)
+    assert scores.kept(fell, "judge", KeepConfig(loss_sd={"judge": 0.16})) == pytest.approx(0.95)
+    assert scores.kept(fell, "judge", KeepConfig(loss_sd={"judge": 0.04})) == pytest.approx(0.8)
 
 
 def test_the_best_rate_is_chosen_and_of_equals_the_smallest() -> None:
@@ -115,7 +150,7 @@ def test_a_judge_without_a_zero_says_nothing(file_store: str, tmp_path: Path) ->
     below = [c.model_copy(update={"reference_mean": -1.0}) for c in done.state.reports[0].comparisons]
     blind = done.state.reports[0].model_copy(update={"comparisons": tuple(below)})
     with pytest.raises(BadData, match="no judge's base score is above 0"):
-        scores.evaluated(done.state, blind)
+        scores.evaluated(done.state, blind, KeepConfig())
 
 
 def test_the_examples_hold() -> None:

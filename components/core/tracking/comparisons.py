@@ -59,7 +59,10 @@ def points(table: Table) -> dict[tuple[str, int], float]:
     curves: dict[tuple[str, int], list[float]] = {}
     for run in table.runs:
         for e in run.evaluations:
-            for name, value in (("gain", e.held_out), ("judges_keep", e.kept), ("kl_to_base", e.kl_to_base)):
+            shown = {"gain": e.held_out, "judges_keep": e.kept, "diversity": e.diversity, "kl_to_base": e.kl_to_base}
+            for name, value in shown.items():
+                if value is None:
+                    continue
                 curves.setdefault((f"{name}/{run.reward}/{run.algorithm}", e.reward_queries), []).append(value)
     return found | {key: sum(values) / len(values) for key, values in curves.items()}
 

@@ -1,4 +1,4 @@
-"""The figure of a comparison: a column a reward; gain, what the judges keep, and the scores, an algorithm a colour.
+"""The figure of a comparison: a column a reward; gain, what judges and diversity keep, scores, an algorithm a colour.
 
 Every algorithm has one colour, marker and dash in all panels, and its name at the end of its line: nothing is told by
 colour alone. Lines are means over the seeds, bands reach from the least to the largest seed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import matplotlib
@@ -16,20 +17,36 @@ from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
+from components.core.comparison import KeepConfig
 from components.core.comparison_scores import Evaluated, ScoredRun
 from components.core.comparison_table import Table
 from components.evaluation.comparison_report.words import reward_title
 from components.evaluation.report.figure import COLOUR, DASHES, SHAPES, STYLE, apart, shown, themed
 from components.evaluation.report.vocabulary import signed
 
-COLUMN, LEFT, NAMES, RIGHT = 530, 104, 96, 8
-"""Pixels: a reward's column, its room for names at the left and at the ends of lines, and beside the last one."""
-TOP, GAINS, JUDGES, ROW, BETWEEN, BELOW = 44, 250, 120, 27, 24, 48
+PANEL, LEFT, RIGHT, LETTER = 330, 40, 24, 8
+"""Pixels: width of a panel; room beside it, besides that for names; of a letter of a name."""
+TOP, GAINS, KEPT, ROW, BETWEEN, BELOW = 44, 250, 110, 27, 24, 48
 """Pixels: room for the reward's name, heights of the panels, of a row of scores, between panels, below an axis."""
 DPI = 160
 """Of the PNG; the SVG has 72, so that a point is a pixel."""
 BAND = 0.15
 """Opacity of a band."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something of the base that a policy must keep."""
+
+    label: str
+    of: Callable[[Evaluated], float]
+    limit: Callable[[KeepConfig], float]
+    most: float
+    """Where the panel ends: what lies above is as good."""
+
+
+JUDGES = Kept("judges, share\nof the base", lambda e: e.kept, lambda keep: keep.judges, most=1.1)
+DIVERSITY = Kept("diversity, share\nof the base", lambda e: e.diversity or 0.0, lambda keep: keep.diversity, most=1.5)
 
 
 def svg(table: Table) -> str:
@@ -49,27 +66,34 @@ def picture(table: Table, kind: Literal["png", "svg"]) -> bytes:
 def _drawn(table: Table, kind: Literal["png", "svg"], facecolor: str = "none") -> bytes:
     rewards = [base.reward for base in table.bases]
     algorithms = list(dict.fromkeys(run.algorithm for run in table.runs))
+    diverse = any(e.diversity is not None for run in table.runs for e in run.evaluations)
     scores = ROW * (len(algorithms) + 1)
-    width = COLUMN * len(rewards) + RIGHT
-    height = TOP + GAINS + BETWEEN + JUDGES + BELOW + BETWEEN + scores + BELOW
+    names = LETTER * max(len(algorithm) for algorithm in [*algorithms, "not counted"])
+    column = LEFT + names + PANEL + RIGHT + names
+    width = column * len(rewards)
+    height = TOP + GAINS + (BETWEEN + KEPT) * (1 + diverse) + BELOW + BETWEEN + scores + BELOW
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         canvas = Canvas(figsize=(width / 72, height / 72), dpi=72, facecolor=facecolor)
 
-        def panel(column: int, top: float, tall: float) -> Axes:
-            left, wide = column * COLUMN + LEFT, COLUMN - LEFT - NAMES
+        def panel(number: int, top: float, tall: float) -> Axes:
+            left = number * column + LEFT + names
             return canvas.add_axes(
-                (left / width, 1 - (top + tall) / height, wide / width, tall / height), facecolor="none"
+                (left / width, 1 - (top + tall) / height, PANEL / width, tall / height), facecolor="none"
             )
 
-        for column, reward in enumerate(rewards):
+        for number, reward in enumerate(rewards):
             runs = [run for run in table.runs if run.reward == reward]
-            gains, judges = panel(column, TOP, GAINS), panel(column, TOP + GAINS + BETWEEN, JUDGES)
-            _gains(gains, table, runs, algorithms, reward, first=not column)
-            _judges(judges, table, runs, algorithms, first=not column)
-            beneath = TOP + GAINS + BETWEEN + JUDGES + BELOW + BETWEEN
-            _scores(panel(column, beneath, scores), table, algorithms, reward)
+            _gains(panel(number, TOP, GAINS), table, runs, algorithms, reward, first=not number)
+            beneath = TOP + GAINS + BETWEEN
+            judges = panel(number, beneath, KEPT)
+            _kept(judges, table, runs, algorithms, JUDGES, last=not diverse, first=not number)
+            if diverse:
+                beneath += KEPT + BETWEEN
+                diversity = panel(number, beneath, KEPT)
+                _kept(diversity, table, runs, algorithms, DIVERSITY, last=True, first=not number)
+            _scores(panel(number, beneath + KEPT + BELOW + BETWEEN, scores), table, algorithms, reward)
         canvas.align_ylabels()
         buffer = io.BytesIO()
         metadata = {"Date": None, "Creator": None} if kind == "svg" else {"Software": None}
@@ -96,21 +120,31 @@ def _gains(
     _names(axes, algorithms, ends)
 
 
-def _judges(axes: Axes, table: Table, runs: Sequence[ScoredRun], algorithms: Sequence[str], *, first: bool) -> None:
-    """What the judge that lost most keeps of its base score; below the rule nothing counts."""
-    _lines(axes, runs, algorithms, lambda e: e.kept, table.keep)
-    low = min([e.kept for run in runs for e in run.evaluations] + [table.keep])
-    high = max([e.kept for run in runs for e in run.evaluations] + [1.0])
+def _kept(
+    axes: Axes,
+    table: Table,
+    runs: Sequence[ScoredRun],
+    algorithms: Sequence[str],
+    kept: Kept,
+    *,
+    last: bool,
+    first: bool,
+) -> None:
+    """What is left of something that the base had; below the rule nothing counts."""
+    limit = kept.limit(table.keep)
+    _lines(axes, runs, algorithms, kept.of, table.keep, clip=True)
+    values = [kept.of(e) for run in runs for e in run.evaluations]
+    low, high = min([*values, limit]), min(max([*values, 1.0]), kept.most)
     room = max(0.06 * (high - low), 0.02)
     axes.set_ylim(low - 2.5 * room, high + room)
-    axes.axhspan(low - 2.5 * room, table.keep, color=COLOUR["bad"], alpha=0.06, linewidth=0, zorder=0)
-    axes.axhline(table.keep, color=COLOUR["bad"], linewidth=1, linestyle=(0, (5, 4)), zorder=1)
-    _frame(axes, table, last=True)
+    axes.axhspan(low - 2.5 * room, limit, color=COLOUR["bad"], alpha=0.06, linewidth=0, zorder=0)
+    axes.axhline(limit, color=COLOUR["bad"], linewidth=1, linestyle=(0, (5, 4)), zorder=1)
+    _frame(axes, table, last=last)
     axes.yaxis.set_major_locator(ticker.MaxNLocator(nbins=4, steps=[1, 2, 2.5, 5, 10]))
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda v, _: shown(v, percent=True)))
     axes.annotate(
-        f"below {shown(table.keep, percent=True)}\nnot counted",
-        (1, table.keep),
+        f"below {shown(limit, percent=True)}\nnot counted",
+        (1, limit),
         xycoords=("axes fraction", "data"),
         xytext=(10, 0),
         textcoords="offset points",
@@ -119,11 +153,17 @@ def _judges(axes: Axes, table: Table, runs: Sequence[ScoredRun], algorithms: Seq
         fontsize=11,
     )
     if first:
-        axes.set_ylabel("judges, share\nof the base", color=COLOUR["soft"], labelpad=8)
+        axes.set_ylabel(kept.label, color=COLOUR["soft"], labelpad=8)
 
 
 def _lines(
-    axes: Axes, runs: Sequence[ScoredRun], algorithms: Sequence[str], of: Callable[[Evaluated], float], keep: float
+    axes: Axes,
+    runs: Sequence[ScoredRun],
+    algorithms: Sequence[str],
+    of: Callable[[Evaluated], float],
+    keep: KeepConfig,
+    *,
+    clip: bool = False,
 ) -> dict[str, float]:
     """Mean and band of each algorithm; returns where its line ends."""
     ends = {}
@@ -134,7 +174,7 @@ def _lines(
         length = min(len(run.evaluations) for run in mine)
         x = [e.reward_queries for e in mine[0].evaluations[:length]]
         values = np.array([[of(e) for e in run.evaluations[:length]] for run in mine])
-        counts = [all(run.evaluations[i].kept >= keep for run in mine) for i in range(length)]
+        counts = [all(run.evaluations[i].counts(keep) for run in mine) for i in range(length)]
         colour, style = COLOUR[f"c{number % 6 + 1}"], number % len(SHAPES)
         mean = values.mean(axis=0)
         axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=colour, alpha=BAND, linewidth=0, zorder=2)
@@ -149,7 +189,7 @@ def _lines(
                 markeredgecolor=COLOUR["card"] if filled else colour,
                 markeredgewidth=1.1 if filled else 1.5,
                 linestyle="",
-                clip_on=False,
+                clip_on=clip,
                 zorder=4,
             )
         ends[algorithm] = float(mean[-1])

@@ -34,6 +34,7 @@ def render(table: Table, *, uri: str, prefix: str) -> str:
         findings=words.findings(table),
         definition=words.definition(table),
         reward_title=words.reward_title,
+        share=words.share,
         figure=Markup(figure.svg(table)),  # escapes what it is given
         uri=uri,
         name=uri.rsplit("/", 1)[-1],

@@ -19,13 +19,19 @@ def reward_title(reward: str) -> str:
 
 def findings(table: Table) -> list[str]:
     """A sentence a reward: who is first, and how clearly it is above each of the others."""
-    return [sentence for base in table.bases if (sentence := _finding(table.of(base.reward), base.reward))]
+    found = []
+    for base in table.bases:
+        unfinished = sum(f"-{base.reward}-" in run for run in table.unfinished)
+        found.append(_finding(table.of(base.reward), base.reward, unfinished))
+    return [sentence for sentence in found if sentence]
 
 
-def _finding(rows: list[Row], reward: str) -> str:
+def _finding(rows: list[Row], reward: str, unfinished: int) -> str:
     if not rows:
         return ""
     first, *others = rows
+    if unfinished:
+        return f"{reward_title(reward)}: no order yet, {unfinished} of its runs are not finished."
     if first.score <= 0:
         return f"{reward_title(reward)}: no algorithm gained anything that counts."
     said = f"{reward_title(reward)}: {first.algorithm} is first with {signed(first.score)} sd"
@@ -35,14 +41,20 @@ def _finding(rows: list[Row], reward: str) -> str:
 
 def definition(table: Table) -> str:
     """What the score is, in one paragraph."""
-    share = percent(table.keep)
+    judges, diversity = percent(table.keep.judges), percent(table.keep.diversity)
+    apart = "".join(
+        f" {judge}, whose zero means nothing, may fall by {plain(allowed, 2)} standard deviations instead."
+        for judge, allowed in table.keep.loss_sd.items()
+    )
     return (
         "The score of a run is its largest held-out gain over the base (the same prompts and noise, in standard "
-        "deviations of the base's pictures) among the evaluated policies of which every judge keeps at least "
-        f"{share} of its base score, on seen and on held-out prompts. The base counts with 0. A judge is a model that "
-        "no run was paid by. So a reward that is gained by destroying pictures has no part in it: such a run has the "
-        "score of its last sound policy. Every run is evaluated equally often, and choosing its best policy lifts "
-        "every score a little."
+        "deviations of the base's pictures) among the evaluated policies that keep what the base could: every judge at "
+        f"least {judges} of its base score, on seen and on held-out prompts, and the pictures of a prompt at least "
+        f"{diversity} of the base's diversity, in a judge's eyes.{apart} The base counts with 0. A judge is a model "
+        "that no run was paid by. So a reward that is gained by destroying pictures, or by drawing one again and "
+        "again, has no part in it: such a run has the score of its last sound policy. Every run is evaluated equally "
+        "often, and choosing its best policy lifts every score a little; learning rates were chosen on the same "
+        "held-out prompts, with other seeds."
     )
 
 
@@ -55,11 +67,11 @@ def markdown(table: Table) -> str:
         judged = ", ".join(f"{name} {plain(mean, 3)}" for name, mean in base.judges.items())
         lines += ["", f"## {reward_title(base.reward)}", "", f"{unit}; its judges: {judged}.", ""]
         lines += [
-            "| algorithm | learning rate | seeds | score, sd | seen, sd | judges keep | at query "
-            "| gain at the end | judges keep there | KL there, nats |",
-            "|---|---|---|---|---|---|---|---|---|---|",
+            "| algorithm | learning rate | seeds | score, sd | seen, sd | judges keep | diversity | at query "
+            "| gain at the end | judges keep there | diversity there | KL there, nats |",
+            "|---|---|---|---|---|---|---|---|---|---|---|---|",
             *(f"| {' | '.join(cells(row))} |" for row in table.of(base.reward)),
-            f"| base | {DASH} | {DASH} | 0 | 0 | 100 % | 0 | 0 | 100 % | 0 |",
+            f"| base | {DASH} | {DASH} | 0 | 0 | 100 % | 100 % | 0 | 0 | 100 % | 100 % | 0 |",
         ]
     lines += list(_tuning(table))
     if table.unfinished:
@@ -76,20 +88,31 @@ def cells(row: Row) -> tuple[str, ...]:
         f"{signed(row.score)} [{signed(row.low)}, {signed(row.high)}]",
         signed(row.seen) if row.seen is not None else DASH,
         percent(row.kept),
+        share(row.diversity),
         f"{row.queries:,.0f}",
         signed(row.last_gain),
         percent(row.last_kept),
+        share(row.last_diversity),
         f"{row.last_kl:,.0f}",
     )
+
+
+def share(value: float | None) -> str:
+    """Of the base; a dash where it was not measured."""
+    return DASH if value is None else percent(value)
 
 
 def _tuning(table: Table) -> Iterator[str]:
     if not table.tuning:
         return
     yield from ("", "## Learning rates", "", "One run each, on the same small budget; chosen by the same score.", "")
-    yield "| algorithm | reward | learning rate | score, sd | judges keep | gain at the end | judges keep there | |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield (
+        "| algorithm | reward | learning rate | score, sd | judges keep | diversity | gain at the end "
+        "| judges keep there | diversity there | |"
+    )
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for rate in table.tuning:
         chosen = "**chosen**" + (", at the edge" if rate.at_edge else "") if rate.chosen else ""
-        numbers = (signed(rate.score), percent(rate.kept), signed(rate.last_gain), percent(rate.last_kept))
+        best = (signed(rate.score), percent(rate.kept), share(rate.diversity))
+        numbers = (*best, signed(rate.last_gain), percent(rate.last_kept), share(rate.last_diversity))
         yield f"| {rate.algorithm} | {rate.reward} | {rate.learning_rate:g} | {' | '.join(numbers)} | {chosen} |"

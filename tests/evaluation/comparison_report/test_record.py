@@ -22,11 +22,14 @@ from tests.core.mlflow_database import new_database, rows
 
 @pytest.fixture
 def made(file_store: str, tmp_path: Path) -> Comparison:
-    """ddpo_is: 0.6 and 0.8 sd; ddpo_sf: 0.2 and 0.7 sd, and 1.5 with the judge at half."""
+    """ddpo_is: 0.6 and 0.8 sd; ddpo_sf: 0.2 and 0.7 sd, and 1.5 with the judge at half and 30 % of the diversity."""
     found = opened(file_store, tmp_path)
     for run in found.runs(found.given_rates()):
         gains = {"ddpo_is": (0.6, 0.8), "ddpo_sf": (0.2, 0.7)}[run.algorithm]
-        finish(run, (gains[run.seed], 0.95), (1.5, 0.5) if run.algorithm == "ddpo_sf" else (0.1, 1.0))
+        if run.algorithm == "ddpo_sf":
+            finish(run, (gains[run.seed], 0.95), (1.5, 0.5), diversity=0.3)
+        else:
+            finish(run, (gains[run.seed], 0.95), (0.1, 1.0))
     return found
 
 
@@ -53,7 +56,10 @@ def test_the_page_says_who_is_first_and_how_clearly(made: Comparison) -> None:
     assert "at least 90 %" in page.replace("\u00a0", " ")
     assert page.count("not counted") >= 2  # both seeds of ddpo_sf at the end
     markdown = committed.read("table.md").decode()
-    assert "| ddpo_sf | 0.001 | 2 | +0.45 [+0.20, +0.70] | +0.90 | 95 % | 64 | +1.50 | 50 % | 4 |" in markdown
+    assert (
+        "| ddpo_sf | 0.001 | 2 | +0.45 [+0.20, +0.70] | +0.90 | 95 % | 100 % | 64 | +1.50 | 50 % | 30 % | 4 |"
+        in markdown
+    )
 
 
 def test_nothing_finished_is_one_line(file_store: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
