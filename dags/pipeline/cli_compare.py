@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +27,12 @@ def compare(
     only: Annotated[
         str, typer.Option("--only", metavar="PATTERN", help="Make only runs of these ids: machines share the work.")
     ] = "*",
-    show: Annotated[bool, typer.Option("--show", help="Make no run; show what is finished.")] = False,
+    show: Annotated[
+        bool,
+        typer.Option(
+            "--show", help="Make no run; show what is finished of the comparison that has this name in the store."
+        ),
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="The table for programs.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="HTML file. Default: <name>-comparison.html.")] = None,
 ) -> None:
@@ -37,35 +44,52 @@ def compare(
     \b
     ddpo compare tiny --plan
     ddpo compare tiny
-    ddpo compare tiny --name quick --set reward_queries=1280 --set seeds=[0]
+    ddpo compare kl
+    ddpo compare tiny --show
     ddpo compare tiny --only '*-compressibility-*'
     """
     from components.core import comparison_tuning as tuning
     from components.core import store
     from dags.pipeline import comparisons, comparisons_here, driver
+    from dags.pipeline.commands import fail
 
     where = places()
     if plan:
         print(comparisons.plan_text(comparisons.preview(comparison, where, change or (), as_name=name), where))
         return
-    if not show:
-        driver.refuse_beside_scheduler(where, "ddpo_compare")
+    if show:
+        _shown(comparisons.open_already(comparison, where, as_name=name), out, as_json=json)
+        return
+    driver.refuse_beside_scheduler(where, "ddpo_compare")
     store.probe(where.store)
     opened = comparisons.open_comparison(comparison, where, change or (), as_name=name)
-    if not show:
-        comparisons_here.make(opened, where, only=only, tune_only=tune)
+    with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+        stopped = comparisons_here.make(opened, where, only=only, tune_only=tune)
     if (chosen := tuning.tuned(opened)) is not None and not json:
         print(comparisons.tuning_text(chosen.rates), end="\n\n", flush=True)
     if not tune:
-        _result(opened, out or Path(f"{opened.name}-comparison.html"), as_json=json)
+        _result(opened, out, as_json=json)
+    if stopped:
+        fail(f"{len(stopped)} runs were stopped before their budget was spent: {', '.join(stopped)}", 73)
 
 
-def _result(opened: Comparison, page: Path, *, as_json: bool) -> None:
+def _shown(opened: Comparison, out: Path | None, *, as_json: bool) -> None:
+    """What is finished by now; nothing is begun, and nothing is opened."""
+    from components.core import comparison_tuning as tuning
+    from dags.pipeline import comparisons
+
+    if (chosen := tuning.tuned(opened)) is not None and not as_json:
+        print(comparisons.tuning_text(chosen.rates), end="\n\n", flush=True)
+    _result(opened, out, as_json=as_json)
+
+
+def _result(opened: Comparison, out: Path | None, *, as_json: bool) -> None:
     """Draw, commit, and print the table of what is finished."""
     from components.core import comparison_table as tables
     from dags.pipeline import comparisons
     from dags.pipeline.commands import fail
 
+    page = out or Path(f"{opened.name}-comparison.html")
     code = own_process(
         "components.evaluation.comparison_report",
         [f"--comparison={opened.uri}", f"--out={page}", "--track", *(["--quiet"] if as_json else [])],

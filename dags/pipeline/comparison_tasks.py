@@ -24,6 +24,8 @@ from dags.pipeline.tasks import PATIENT
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 60
+AT_ONCE = 2
+"""Campaigns of comparisons under way: others, such as a scheduled one, must not wait behind forty."""
 
 
 @task(**PATIENT)
@@ -64,6 +66,8 @@ def campaigns(task_id: str) -> Any:
         wait_for_completion=True,
         deferrable=True,
         poke_interval=POLL_SECONDS,
+        max_active_tis_per_dag=AT_ONCE,
+        **PATIENT,
     )
 
 
@@ -77,7 +81,7 @@ class ComparisonOperator(Step):
     ui_color = "#e9e6f4"
 
     def __init__(self, *, comparison: Any, **kwargs: Any) -> None:
-        super().__init__(step=TRACKING_STEP, request="", **{"execution_timeout": LONGEST} | kwargs)
+        super().__init__(step=TRACKING_STEP, request="", **PATIENT | {"execution_timeout": LONGEST} | kwargs)
         self.comparison = comparison
 
     def execute(self, context: Any) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from components.core import comparison, opening
+from components.core import comparison, layout, opening
 from components.core import comparison_scores as scores
 from components.core import comparison_tuning as tuning
+from components.core.campaign import Campaign
 from components.core.comparison import Arm, ComparedRun, Comparison, ComparisonConfig
 from components.core.comparison_table import Table
 from components.core.comparison_tuning import TunedRate
@@ -24,6 +25,10 @@ from dags.pipeline import bundled, presets
 from dags.pipeline.estimate import Estimate, duration, estimate, size
 
 MINUS = "\u2212"
+
+
+PART_OF = "comparison "
+"""What stands before a comparison's name in the place of its runs' preset."""
 
 
 def names() -> list[str]:
@@ -61,7 +66,22 @@ def preview(
 def open_run(comparison: Comparison, run: ComparedRun) -> RunLayout:
     """Open one run of a comparison. A schedule never takes it for a run of its preset."""
     store = run.run.uri.rsplit("/runs/", 1)[0]
-    return opening.open_run(store, run.run.run_id, run.config, preset=f"comparison {comparison.name}")
+    return opening.open_run(store, run.run.run_id, run.config, preset=f"{PART_OF}{comparison.name}")
+
+
+def run_ids(opened: Comparison) -> list[str]:
+    """Ids of all its runs; they do not depend on the rates that are chosen."""
+    return [run.run.run_id for run in (*opened.tuning_runs(), *opened.runs(_any_rates(opened)))]
+
+
+def open_already(name: str, places: Deployment, *, as_name: str | None = None) -> Comparison:
+    """A comparison of the store, by its name there or by its file. Raises MissingInput where there is none."""
+    return comparison.load(layout.comparison(places.store, as_name or Path(name).stem))
+
+
+def is_part(state: Campaign) -> bool:
+    """Whether a run is one of a comparison: settings that ruin pictures belong to it, and nobody need be told."""
+    return (state.start.preset or "").startswith(PART_OF)
 
 
 def wanted(runs: Iterable[ComparedRun], only: str = "*") -> list[ComparedRun]:

@@ -137,9 +137,9 @@ COMPARE_FORM = {
     "comparison": Param(
         "tiny",
         type="string",
-        enum=comparisons.names(),
+        examples=comparisons.names(),
         title="Comparison",
-        description="Which algorithms, rewards and seeds: a file in dags/comparisons.",
+        description="Which algorithms, rewards and seeds: a file in dags/comparisons, or the path of your own.",
     ),
     "name": Param(
         None,

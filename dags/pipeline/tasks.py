@@ -15,7 +15,7 @@ from components.core import campaign, deployment
 from components.core.campaign import Campaign, Decision
 from components.core.contracts import StepName
 from components.core.layout import RunLayout
-from dags.pipeline import notifications, plans, promotions
+from dags.pipeline import comparisons, notifications, plans, promotions
 from dags.pipeline.dag_names import iteration_run_id, promotion_run_id
 from dags.pipeline.exit_codes import scheduled_errors
 from dags.pipeline.notifications import Notification
@@ -111,7 +111,7 @@ def _tell_verdict(state: Campaign, policy: int) -> None:
         return
     log.info("%s", promotions.verdict_line(state))
     verdict = state.verdicts[-1]
-    if verdict.level != "pass":
+    if verdict.level != "pass" and not comparisons.is_part(state):
         text = f"the guard says {verdict.level}: {verdict.said}"
         notifications.send(Notification(kind="verdict", run=state.run.run_id, policy=policy, text=text))
 
@@ -122,6 +122,8 @@ def _tell_end(state: Campaign, decision: Decision, best: int) -> None:
     else:
         what = "no policy of it is fit to be registered: it falls back to where it started"
         log.warning("nothing is registered: %s", what)
+    if comparisons.is_part(state):
+        return
     text = f"{decision.reason}; {what}"
     policy = best or None
     notifications.send(Notification(kind="finished", run=state.run.run_id, policy=policy, text=text))

@@ -91,7 +91,7 @@ def evaluation(request: c.EvaluationRequest, out: store.Attempt) -> c.Evaluation
         champion_id=drawn(request.champion) if request.champion else None,
         comparisons=comparisons,
         kl_to_base=0.1,
-        signals=(signal, signal.model_copy(update={"name": "diversity:within_prompt", "level": "pass"})),
+        signals=(signal, signal.model_copy(update={"name": "diversity:within_prompt", "value": 1.0, "level": "pass"})),
     )
 
 

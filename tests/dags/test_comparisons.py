@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import doctest
+import json
 from pathlib import Path
 
 import pytest
 
 from components.core.deployment import Deployment
 from dags.pipeline import comparisons
-from tests.dags.homes import Home
+from tests.dags.homes import Home, finished
 
 TINIER = (
     "reward_queries=16",
@@ -65,6 +66,17 @@ def test_a_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     (row,) = [line.split() for line in out.splitlines() if line.startswith("  ddpo_sf")]
     assert row[1:3] == ["0.0001", "+0.20"]  # of equal scores the smaller rate; what the fakes give policy 2
     assert (tmp_path / "page.html").read_text().count("<svg") == 1
+
+    code, out, err = compare("--json")
+    assert (code, json.loads(out)["rows"][0]["score"]) == (0, pytest.approx(0.2)), err
+    code, _, err = compare("--only=*-weight-*")
+    assert (code, "--only '*-weight-*' names none of the runs of fakes" in err) == (64, True)
+    shown = finished(home.ddpo("compare", "fakes", "--show", f"--out={tmp_path / 'again.html'}"))
+    assert shown[0] == 0, shown[2]
+    assert (tmp_path / "again.html").read_text() == (tmp_path / "page.html").read_text()
+    assert "ddpo compare fakes --show" in (tmp_path / "page.html").read_text()
+    nothing = finished(home.ddpo("compare", "tiny", "--show"))
+    assert nothing[0] == 66, nothing
 
     before = home.calls.read_text()
     driven = home.dag_run("ddpo_compare", "again", {"comparison": "tiny", "name": "fakes", "overrides": changes})
