@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from diffusers import UNet2DConditionModel
 from torch import Tensor
 
@@ -17,6 +18,8 @@ from components.policy.load import Policy, predict
 from components.training.experience import Experience
 from components.training.pairs import Pairs
 
+FLOAT16_SCALE = 2.0**8
+"""Per pair. What is too large is infinite, and refused by its norm."""
 REFERENCE_LATENT = 16_384
 """Numbers in Stable Diffusion's latent, 4 · 64 · 64: what the paper's clip range goes with."""
 
@@ -64,6 +67,14 @@ class Evaluator:
     def clip_range(self, config: TrainingConfig) -> float:
         """Half width of the ratio's interval, for this model's latent."""
         return clip_range(config, math.prod(self.experience.latents_MSCHW.shape[2:]))
+
+    def gradient_scale(self, pairs: int) -> float:
+        """What the mean loss over so many pairs is multiplied with on its way back through the UNet.
+
+        On float16 a power of two for each pair: at Stable Diffusion's size and 6400 pairs the gradient of a pair's
+        prediction is 2e-8 unscaled, and so 0, and 0.03 scaled, in the middle of what float16 can hold.
+        """
+        return FLOAT16_SCALE * pairs if self.prompts_NLD.dtype == torch.float16 else 1.0
 
     def sigma(self, pairs: Pairs) -> Tensor:
         """Standard deviation of each pair's step, [P]."""
