@@ -5,6 +5,7 @@ Names are those of the files that a plan commits: `prompts`, `sampling-00`, `sco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from components.core.config import RewardConfig, RunConfig
@@ -23,9 +24,8 @@ from components.core.contracts import (
 from components.core.layout import BASE, CHAMPION, RunLayout, iteration_number, policy_name
 from components.core.seeds import evaluation_seed, iteration_seed
 
-HISTORY_ITERATIONS = 64
-"""Iterations of reward tables that a history advantage looks back on: more than any buffer needs. Other advantages look
-at the last one, for its scorer's identity: another one is refused."""
+LIST_ROUNDS = 16
+"""Iterations that a prompt list may take to come round, for a history advantage to find all that its buffer holds."""
 TEXT_MASKED = "text_masked"
 """The probe that scores a picture once its painted words are masked, with the run's own reward."""
 
@@ -62,8 +62,7 @@ def iteration_requests(config: RunConfig, run: RunLayout, k: int, *, rate: float
         requests[f"scoring-{s:02d}"] = ScoringRequest(
             out=run.scoring(k, s), sampling=run.sampling(k, s), scorers=(config.reward,)
         )
-    looked_back_on = HISTORY_ITERATIONS if config.training.advantage.kind == "history" else 1
-    earlier = range(max(0, k - looked_back_on), k)
+    earlier = range(max(0, k - _looked_back_on(config)), k)
     requests["training"] = TrainingRequest(
         out=run.training(k),
         iteration=k,
@@ -90,6 +89,14 @@ def evaluation_prompts_request(config: RunConfig, run: RunLayout) -> PromptsRequ
         evaluation_seeds=config.evaluation.seeds,
         file=prompt_file(config, run),
     )
+
+
+def _looked_back_on(config: RunConfig) -> int:
+    """Earlier iterations whose rewards a training reads: what fills a prompt's buffer. Advantages without a history
+    look at the last one, for its scorer's identity: another one is refused."""
+    if config.training.advantage.kind != "history":
+        return 1
+    return LIST_ROUNDS * math.ceil(config.training.advantage.buffer / config.prompts.samples_per_prompt)
 
 
 def evaluation_requests(

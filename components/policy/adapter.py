@@ -43,6 +43,22 @@ def add_adapter(unet: UNet2DConditionModel, lora: LoraConfig, *, seed: int) -> N
     _prepare(unet)
 
 
+def shape(lora: LoraConfig) -> str:
+    """What an adapter's config says of it, in words.
+
+    >>> shape(LoraConfig(rank=4, alpha=8, targets="attention"))
+    'rank 4, alpha 8, targets attention'
+    """
+    return f"rank {lora.rank}, alpha {lora.alpha:g}, targets {lora.targets}"
+
+
+def shape_of(unet: UNet2DConditionModel) -> str:
+    """The same, of the adapter that a UNet has."""
+    config = unet.peft_config["default"]
+    targets = "attention" if set(config.target_modules) == set(ATTENTION) else "all"
+    return f"rank {config.r}, alpha {config.lora_alpha:g}, targets {targets}"
+
+
 def save_adapter(unet: UNet2DConditionModel) -> bytes:
     """The adapter as a safetensors file. The same adapter gives the same bytes: one metadata entry, sorted keys."""
     tensors = {

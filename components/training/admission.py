@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import Counter
 
 from components.core import store
-from components.core.contracts import PolicyRef, SamplingResult, TrainingRequest
+from components.core.config import SamplerConfig
+from components.core.contracts import PolicyRef, SamplingRequest, SamplingResult, TrainingRequest
 from components.core.errors import BadData, BadRequest
 from components.core.policy_files import ADAPTER_FILE, UNET_FILE, policy_file
 from components.core.records import SampleRow
@@ -19,22 +20,33 @@ TRAJECTORIES = "trajectories.safetensors"
 
 def require_servable(request: TrainingRequest) -> None:
     """Raises BadRequest for more processes than shards, and for a parent of which something else was trained; BadData
-    for samples without latents, of another policy, or too few of a prompt."""
+    for samples without latents, of another policy or sampler, or too few of a prompt."""
     processes = request.training.processes
     if processes > len(request.shards):
         raise BadRequest(f"training.processes = {processes} exceeds the {len(request.shards)} shards of the iteration")
     _require_parent_of_the_kind(request)
-    parent, shards = _parent_id(request.policy), [store.open_committed(shard.sampling) for shard in request.shards]
+    parent, shards = parent_id(request.policy), [store.open_committed(shard.sampling) for shard in request.shards]
     for shard in shards:
         if TRAJECTORIES not in {file.path for file in shard.manifest.files}:
             raise BadData(
                 f"{shard.prefix} holds no trajectories, and {request.training.algorithm} learns from their latents",
                 hint="sample with trajectories = true",
             )
+        _require_sampler(shard, request.sampler)
         made_by = SamplingResult.model_validate(shard.manifest.result).policy_id
         if made_by != parent:
             raise BadData(f"{shard.prefix} was drawn by policy {made_by[:12]}, not by {parent[:12]}")
     _require_enough_of_each_prompt(shards, request)
+
+
+def _require_sampler(shard: store.Committed, wanted: SamplerConfig) -> None:
+    """Log-probs of another schedule or guidance are another policy's. The batch may differ: it changes no picture."""
+    drawn = shard.asked(SamplingRequest).sampler.model_dump(exclude={"batch"})
+    for name, value in wanted.model_dump(exclude={"batch"}).items():
+        if drawn[name] != value:
+            raise BadData(
+                f"{shard.prefix} was drawn with sampler.{name} = {drawn[name]}, and is trained on with {value}"
+            )
 
 
 def _require_parent_of_the_kind(request: TrainingRequest) -> None:
@@ -50,7 +62,7 @@ def _require_parent_of_the_kind(request: TrainingRequest) -> None:
         )
 
 
-def _parent_id(policy: PolicyRef) -> str:
+def parent_id(policy: PolicyRef) -> str:
     """Id of the policy that is trained, as it was committed; loading it checks that it still is."""
     if policy.adapter is None:
         return policy_id(policy.base, b"")

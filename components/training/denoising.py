@@ -25,6 +25,7 @@ class Denoising:
 
     def __init__(self, evaluator: Evaluator, weight_N: Tensor, *, seed: int) -> None:
         self.evaluator, self.weight_N, self.seed = evaluator, weight_N, seed
+        self.settings: dict[str, float] = {}
 
     def __call__(self, pairs: Pairs) -> tuple[Tensor, ...]:
         """Weighted error, and the error itself."""

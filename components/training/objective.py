@@ -24,6 +24,8 @@ class Objective(Protocol):
     evaluator: Evaluator
     metrics: tuple[str, ...]
     """Names of what a call returns; the first is the loss."""
+    settings: dict[str, float]
+    """What it goes by that no config says, to be told beside the metrics."""
 
     def __call__(self, pairs: Pairs) -> tuple[Tensor, ...]:
         """Means over these pairs, each a scalar; a gradient flows through the first only."""

@@ -21,6 +21,7 @@ class PolicyGradient:
     def __init__(self, evaluator: Evaluator, advantage_N: Tensor, config: TrainingConfig) -> None:
         self.evaluator, self.advantage_N, self.config = evaluator, advantage_N, config
         self.clip = evaluator.clip_range(config)
+        self.settings = {"clip_range": self.clip} if config.algorithm == "ddpo_is" else {}
         self.metrics: tuple[str, ...] = ("loss", "clip_fraction", "approx_kl")
         if config.kl_weight:
             self.metrics += ("kl_per_step",)

@@ -73,10 +73,10 @@ class Checkpoints:
 
     def resume(self) -> Progress:
         """Put parameters and optimiser where the newest good checkpoint has them; Progress() if there is none."""
-        data = self._ranks.from_first(self._newest() if self._seconds and self._ranks.leads else None)
-        if data is None:
+        name = self._ranks.from_first(self._newest() if self._seconds and self._ranks.leads else None)
+        if name is None:
             return Progress()
-        progress = self._restore(data)
+        progress = self._restore(store.read(f"{self.prefix}/{name}"))
         log.info("training: going on after %d updates and %d pairs", len(progress.history), progress.done)
         return progress
 
@@ -116,8 +116,8 @@ class Checkpoints:
             **moments(self._optimizer, self._parameters),
         }
 
-    def _newest(self) -> bytes | None:
-        """The newest checkpoint that is whole and this request's own."""
+    def _newest(self) -> str | None:
+        """Name of the newest checkpoint that is whole and this request's own."""
         for name in sorted(store.children(self.prefix), reverse=True):
             try:
                 data = store.read(f"{self.prefix}/{name}")
@@ -125,7 +125,7 @@ class Checkpoints:
             except StepError as error:
                 log.warning("training: the checkpoint %s/%s is ignored: %s", self.prefix, name, error)
                 continue
-            return data
+            return name
         return None
 
     def _require_good(self, name: str, data: bytes) -> None:

@@ -19,7 +19,7 @@ from components.core.seeds import derive_seed
 from components.policy.adapter import state_bytes
 from components.policy.load import Policy, load_policy, policy_id
 from components.training import launch
-from components.training.admission import require_servable
+from components.training.admission import parent_id, require_servable
 from components.training.average import AVERAGE_FILE, WeightAverage
 from components.training.credit import credit_metrics, with_credit
 from components.training.evaluator import Evaluator
@@ -54,10 +54,10 @@ def run(request: TrainingRequest, out: store.Attempt) -> TrainingResult:
 
 def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[str, bytes]]:
     """One rank's training. All ranks end with the same policy; rank 0 has its files."""
-    policy = load_policy(request.policy)
-    experience = load_experience(request, policy.id, ranks)
-    experience, credit_N = with_credit(experience, request)
+    experience = load_experience(request, parent_id(request.policy), ranks)
+    experience, credit_N = with_credit(experience, request)  # what cannot be learned from is refused without a model
     credited = credit_metrics(experience, credit_N, policy_gradient=request.training.policy_gradient)
+    policy = load_policy(request.policy)
     trained, optimizer, average = _prepare(policy, request)
     checkpoints = Checkpoints(request, trained, optimizer, average, ranks)
 
@@ -79,7 +79,7 @@ def train(request: TrainingRequest, ranks: Ranks) -> tuple[TrainingResult, dict[
         policy_id=policy_id(request.policy.base, state_bytes(dict(trained.parameters))),
         parent_id=policy.id,
         iteration=request.iteration,
-        metrics={**credited, **progress.checked, **learned},
+        metrics={**credited, **progress.checked, **learned, **objective.settings},
         samples=len(experience),
         dropped=experience.dropped,
     )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from components.core import store
 from components.core.config import TrainingConfig
+from components.core.errors import BadRequest
 from components.core.policy_files import ADAPTER_FILE, UNET_FILE
 from components.policy import adapter, full_weights
 from components.policy.load import Policy
@@ -114,6 +115,11 @@ def make_trained(policy: Policy, config: TrainingConfig, *, seed: int, parent: s
     if config.trainable == "adapter":
         if parent is None:
             adapter.add_adapter(policy.unet, config.lora, seed=seed)
+        elif (found := adapter.shape_of(policy.unet)) != adapter.shape(config.lora):
+            raise BadRequest(
+                f"{parent} has an adapter of {found}, and training.lora asks for {adapter.shape(config.lora)}",
+                hint="a run goes on with the adapter that it starts from: set training.lora to it",
+            )
         return Adapter(policy.unet)
     if parent is None or policy.unet.dtype == torch.float32:
         return WholeUnet(policy.unet)

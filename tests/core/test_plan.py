@@ -113,7 +113,7 @@ def test_training_reads_its_own_iterations_shards_and_the_rewards_of_earlier_one
 def test_a_history_is_bounded_and_a_group_advantage_only_sees_that_the_scorer_is_the_same() -> None:
     training = plan.iteration_requests(config_of(), RUN, 1000)["training"]
     assert isinstance(training, TrainingRequest)
-    assert len(training.history) == 2 * plan.HISTORY_ITERATIONS
+    assert len(training.history) == 2 * 128  # shards; a buffer of 32 at 4 an iteration, on a list of 16 rounds
     assert training.history[-1] == RUN.scoring(999, 1)
     grouped = config_of(training={"advantage": {"kind": "group"}})
     training = plan.iteration_requests(grouped, RUN, 1000)["training"]

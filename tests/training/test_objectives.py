@@ -189,8 +189,8 @@ def test_timesteps_are_those_of_the_base_models_training() -> None:
     evaluator = drawn(linear_policy(0.4, 0.2), 300, SAMPLER)
     timestep = Denoising(evaluator, torch.ones(300), seed=0).draw(Pairs.of(torch.arange(300), 10))[0]
     assert float(timestep.float().mean()) == pytest.approx(499.5, abs=4 * 5.3)
-    assert (int(timestep.min()), int(timestep.max())) >= (0, 980)
-    assert int(timestep.max()) < 1000
+    assert 0 <= int(timestep.min()) < 20
+    assert 980 <= int(timestep.max()) < 1000
 
 
 def test_who_is_trained_on() -> None:

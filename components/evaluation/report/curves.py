@@ -35,7 +35,6 @@ def main_charts(evidence: Evidence) -> list[Chart]:
 def diagnostics(evidence: Evidence) -> list[Chart]:
     """Health of the updates, an iteration at a time."""
     tolerance = evidence.campaign.config.training.ratio_tolerance
-    clip = evidence.campaign.config.training.clip_range
     return [
         Chart(
             "max |ratio − 1|",
@@ -45,11 +44,26 @@ def diagnostics(evidence: Evidence) -> list[Chart]:
             small=True,
             rule_as_floor=True,
         ),
-        Chart(
-            "clip fraction", f"ratios beyond ±{clip:g}", (_metric(evidence, "clip_fraction"),), small=True, percent=True
-        ),
-        Chart("approximate KL", "of one iteration's update", (_metric(evidence, "approx_kl"),), small=True),
+        *_of_the_algorithm(evidence),
         Chart("gradient norm", "before it is scaled down", (_metric(evidence, "grad_norm"),), small=True),
+    ]
+
+
+def _of_the_algorithm(evidence: Evidence) -> list[Chart]:
+    """DDPO has ratios, RWR and RAFT have weights."""
+    if not evidence.campaign.config.training.policy_gradient:
+        even, error = (_metric(evidence, name) for name in ("effective_samples", "denoising_error"))
+        return [
+            Chart("effective samples", "pictures that the weights are spread over", (even,), small=True),
+            Chart("denoising error", "of the pictures trained on, unweighted", (error,), small=True),
+        ]
+    widths = [
+        facts.result.metrics["clip_range"] for facts in evidence.iterations if "clip_range" in facts.result.metrics
+    ]
+    beyond = f"ratios beyond ±{widths[-1]:g}" if widths else "no ratio is clipped"
+    return [
+        Chart("clip fraction", beyond, (_metric(evidence, "clip_fraction"),), small=True, percent=True),
+        Chart("approximate KL", "of one iteration's update", (_metric(evidence, "approx_kl"),), small=True),
     ]
 
 
