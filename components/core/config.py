@@ -165,7 +165,8 @@ class TrainingConfig(Contract):
     """True: `clip_range` is meant for Stable Diffusion's 16 384 latent numbers, and is scaled to this latent."""
     kl_weight: float = Field(default=0.0, ge=0)
     """Weight of the KL to the base, nats a step, in DDPO's loss; the base runs once more for each pair. beta / latent
-    numbers punishes a nat of the path as much as beta standard deviations of the reward. 0: no such term."""
+    numbers weighs a nat of the path as beta standard deviations of the reward, visited states held fixed. 0: no such
+    term."""
     adam_beta1: float = Field(default=0.9, ge=0, lt=1)
     """Decay of the first moment."""
     adam_beta2: float = Field(default=0.999, ge=0, lt=1)
@@ -177,7 +178,7 @@ class TrainingConfig(Contract):
     max_grad_norm: float = Field(default=1.0, gt=0)
     """The gradient is scaled down to this norm."""
     micro_batch: int = Field(default=64, ge=1)
-    """(sample, step) pairs in one forward and backward. Changes memory and speed, never the gradient."""
+    """(sample, step) pairs in one forward and backward. Changes memory and speed, and only the gradient's rounding."""
     ema_decay: float = Field(default=0.0, ge=0, lt=1)
     """Decay of a running mean of what is trained, over all updates of a run: 0.99 remembers the last hundred. It is
     stored beside, as ema.safetensors; policy k+1 has the weights themselves, and so has what is sampled, judged and

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from components.core.config import TrainingConfig
-from components.policy.adapter import trainable
 from components.policy.load import load_policy
 from components.training.evaluator import Evaluator
 from components.training.experience import Experience, load_experience
@@ -18,6 +17,7 @@ from components.training.objective import make_objective
 from components.training.pairs import Pairs, plan_updates
 from components.training.ranks import SOLO, Ranks
 from components.training.spread import even_holders, evenly
+from components.training.trained import make_trained
 from components.training.update import accumulate
 from tests.training.forked import two_ranks
 from tests.training.iteration import small_run
@@ -77,17 +77,22 @@ def test_one_process_moves_nothing() -> None:
     assert evenly(experience, [Pairs.of(torch.arange(7), 2)], SOLO, CPU) is experience
 
 
-@pytest.mark.parametrize("algorithm", ["ddpo_is", "rwr"])
+@pytest.mark.parametrize(("algorithm", "trainable"), [("ddpo_is", "adapter"), ("rwr", "adapter"), ("ddpo_is", "unet")])
 def test_uneven_ranks_weigh_by_their_pairs(
-    tmp_path: Path, pipeline_path: Path, algorithm: Literal["ddpo_is", "rwr"]
+    tmp_path: Path,
+    pipeline_path: Path,
+    algorithm: Literal["ddpo_is", "rwr"],
+    trainable: Literal["adapter", "unet"],
 ) -> None:
     """Ranks that hold 11 and 5 of 16 samples: the gradient of one process within 1e-5, and its metrics."""
     small = small_run(f"file://{tmp_path}", pipeline_path)
     prompts = small.config.prompts.model_copy(update={"shards": 3})
-    small.config = small.config.model_copy(update={"prompts": prompts})
+    training = small.config.training.model_copy(update={"trainable": trainable})
+    small.config = small.config.model_copy(update={"prompts": prompts, "training": training})
     small.play(0)
     request = small.draw(1)
-    credit, config = torch.linspace(-2, 2, 16), TrainingConfig(algorithm=algorithm, micro_batch=16, clip_range=0.1)
+    config = training.model_copy(update={"algorithm": algorithm, "micro_batch": 16, "clip_range": 0.1})
+    credit = torch.linspace(-2, 2, 16)
 
     def gradient(ranks: Ranks, wanted: int) -> tuple[torch.Tensor, dict[str, float]]:
         policy = load_policy(request.policy)
@@ -95,7 +100,7 @@ def test_uneven_ranks_weigh_by_their_pairs(
         assert len(experience.held_M) == wanted
         evaluator = Evaluator(policy, experience, request.sampler)
         objective = make_objective(evaluator, credit, config, seed=0)
-        parameters = list(trainable(policy.unet).values())
+        parameters = list(make_trained(policy, config, seed=0, parent=request.policy.adapter).parameters.values())
         metrics = accumulate(objective, parameters, Pairs.of(torch.arange(16), 5), config.micro_batch, ranks=ranks)
         return torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]), metrics
 

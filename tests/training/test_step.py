@@ -7,7 +7,7 @@ from safetensors.torch import load as load_tensors
 from components.core import store
 from components.core.config import AdvantageConfig, TrainingConfig
 from components.core.contracts import StepName, TrainingRequest, TrainingResult
-from components.core.errors import BadData, Unavailable
+from components.core.errors import BadData, BadRequest, Unavailable
 from components.core.policy_files import ADAPTER_FILE
 from components.core.runner import run_request
 from tests.training.iteration import SmallRun, pixel_reward, small_run
@@ -32,25 +32,22 @@ def test_a_second_run_does_no_work(store_root, pipeline_path):
     assert store.children(f"{request.out}/attempts") == objects
 
 
-def test_killed_between_iterations_and_resumed_is_uninterrupted(tmp_path, pipeline_path):
-    """Two iterations in one go and two in fresh processes' fashion (nothing kept in memory): one adapter, to 1e-6.
-
-    The optimiser's moments travel through the store; dropping them changes the second update.
-    """
+def test_moments_travel_through_the_store(tmp_path, pipeline_path):
+    """A second iteration is the same bytes wherever it runs, and another where the optimiser forgets the first."""
     policies = {}
-    for name in ("at-once", "resumed"):
+    for name in ("here", "there"):
         small = small_run(f"file://{tmp_path}/{name}", pipeline_path)
         small.play(0)
         request = small.draw(1)
         run_request(StepName.TRAINING, request)
         policies[name] = adapter_of(request)
-    for tensor, value in policies["at-once"].items():
-        assert np.abs(value - policies["resumed"][tensor]).max() <= 1e-6
+    for tensor, value in policies["here"].items():
+        assert np.array_equal(value, policies["there"][tensor])
 
     forgetful = request.model_copy(update={"out": f"{request.out}-fresh", "fresh_optimizer": True})
     run_request(StepName.TRAINING, forgetful)
     assert any(
-        np.abs(value - adapter_of(forgetful)[tensor]).max() > 1e-4 for tensor, value in policies["resumed"].items()
+        np.abs(value - adapter_of(forgetful)[tensor]).max() > 1e-4 for tensor, value in policies["there"].items()
     )
 
 
@@ -126,3 +123,34 @@ def test_a_16_bit_base_has_an_adapter_in_fp32_and_a_ratio_of_one(tmp_path, pipel
     tensors = load_tensors(store.open_committed(small.run.training(1)).read(ADAPTER_FILE))
     assert {str(t.dtype) for t in tensors.values()} == {"torch.float32"}
     assert all(bool(t.isfinite().all()) for t in tensors.values())
+
+
+@pytest.mark.parametrize(("name", "value"), [("steps", 8), ("guidance_scale", 1.0), ("eta", 0.5)])
+def test_samples_of_another_sampler_are_refused_before_a_model_is_loaded(
+    tmp_path, pipeline_path, monkeypatch, name, value
+):
+    request = small_run(f"file://{tmp_path}", pipeline_path).draw(0)
+    sampler = request.sampler.model_copy(update={name: value})
+    drawn = getattr(request.sampler, name)
+    monkeypatch.setattr("components.training.step.load_policy", None)
+    with pytest.raises(BadData, match=rf"was drawn with sampler\.{name} = {drawn}, and is trained on with {value}"):
+        run_request(StepName.TRAINING, request.model_copy(update={"sampler": sampler, "out": f"{request.out}-other"}))
+
+
+def test_rewards_are_looked_at_before_a_model_is_loaded(tmp_path, pipeline_path, monkeypatch):
+    request = small_run(f"file://{tmp_path}", pipeline_path).draw(0, reward=lambda row: None)
+    monkeypatch.setattr("components.training.step.load_policy", None)
+    with pytest.raises(Unavailable, match="16 of 16 rewards are missing"):
+        run_request(StepName.TRAINING, request)
+
+
+def test_an_adapter_of_another_shape_is_not_gone_on_with(tmp_path, pipeline_path):
+    """Rank 4, alpha 8 on every layer is what iteration 0 made; the config now says rank 8."""
+    small = small_run(f"file://{tmp_path}", pipeline_path)
+    small.play(0)
+    request = small.draw(1)
+    lora = request.training.lora.model_copy(update={"rank": 8})
+    training = request.training.model_copy(update={"lora": lora})
+    said = "an adapter of rank 4, alpha 8, targets all, and training.lora asks for rank 8, alpha 8, targets all"
+    with pytest.raises(BadRequest, match=said):
+        run_request(StepName.TRAINING, request.model_copy(update={"training": training, "out": f"{request.out}-other"}))
