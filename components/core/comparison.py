@@ -4,8 +4,8 @@ Algorithms x rewards x seeds, every run at the same number of reward queries and
 run of the store, with an id that follows from the comparison: `tiny-rwr-compressibility-s0`. So a comparison that was
 killed goes on where it was, and what is finished is not run again.
 
-An algorithm with several learning rates is tuned first: each rate, on each reward, once, on a small budget that is the
-same for all; the best by the score of `comparison_scores.py` is what the seeds are run with.
+An algorithm with several learning rates is tuned first: each rate, on each reward, with each tuning seed, on a small
+budget that is the same for all; the best by the score of `comparison_scores.py` is what the seeds are run with.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ class TuningConfig(Contract):
     """Pictures scored for training in each tuning run."""
     evaluations: int = Field(default=2, ge=1)
     """Evaluations of each tuning run beside that of its start, evenly spaced."""
-    seed: int = Field(default=1000, ge=0, lt=2**31)
-    """Of the tuning runs. None of the comparison's own: a rate that was lucky once must not be lucky again."""
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field(default=(1000, 1001), min_length=1)
+    """Of the tuning runs of each rate, which is as good as the worst of them: one that ruins its pictures every other
+    time is no good. None of the comparison's own: a rate that was lucky once must not be lucky again."""
 
 
 class ComparisonConfig(Contract):
@@ -90,7 +91,8 @@ class ComparisonConfig(Contract):
     overrides: tuple[Override, ...] = ()
     """Changes to every run, `key=value`: after the reward's, before the algorithm's."""
     rewards: dict[Name, RewardArm] = Field(min_length=1)
-    algorithms: dict[Name, AlgorithmArm] = Field(min_length=1)
+    algorithms: dict[Name, AlgorithmArm] = Field(min_length=1, max_length=6)
+    """Six at most: a figure has no more lines that a reader tells apart."""
     tuning: TuningConfig | None = None
     """None where every algorithm has one learning rate."""
 
@@ -106,8 +108,8 @@ class ComparisonConfig(Contract):
             raise ValueError(f"learning_rates: an equal budget needs as many for each algorithm, not {said}")
         if max(counts.values()) > 1 and self.tuning is None:
             raise ValueError("learning_rates: several need a section [tuning]")
-        if self.tuning is not None and self.tuning.seed in self.seeds:
-            raise ValueError(f"tuning.seed = {self.tuning.seed} is one of the comparison's seeds")
+        if self.tuning is not None and (both := sorted(set(self.tuning.seeds) & set(self.seeds))):
+            raise ValueError(f"tuning.seeds: {both[0]} is one of the comparison's seeds")
         return self
 
     @property
@@ -184,7 +186,8 @@ class Comparison:
         if tuning is None:
             return []
         return [
-            self._run(arm, f"lr{rate!r}", rate, tuning.seed, tuning.reward_queries, tuning.evaluations, tuning=True)
+            self._run(arm, f"lr{rate!r}-s{seed}", rate, seed, tuning.reward_queries, tuning.evaluations, tuning=True)
+            for seed in tuning.seeds
             for arm in self.config.arms
             if len(self.config.algorithms[arm[0]].learning_rates) > 1
             for rate in self.config.algorithms[arm[0]].learning_rates

@@ -1,8 +1,9 @@
-"""The learning rates of a comparison: each is tried once, and the best by its score is chosen and committed, once."""
+"""The learning rates of a comparison: each is tried, and the one whose worst run is best is committed, once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
 
 from components.core import comparison_scores as scores
 from components.core import store
@@ -16,21 +17,26 @@ from components.core.errors import MissingInput
 class TunedRate(Contract):
     """One learning rate of one algorithm on one reward."""
 
-    run: str
     algorithm: str
     reward: str
     learning_rate: float
-    score: float
-    kept: float
-    """Share that the worst judge keeps, of the policy whose gain is the score."""
-    diversity: float | None
-    """Share of the base's diversity within a prompt that the same policy keeps."""
+    runs: tuple[str, ...]
+    scores: tuple[float, ...]
+    """Of its runs, one a seed."""
     last_gain: float
+    """Mean held-out gain at the end of the budget, whether it counts or not."""
     last_kept: float
+    """What the worst judge keeps there, in the worse run."""
     last_diversity: float | None
+    """Least share of the base's diversity within a prompt there."""
     chosen: bool
     at_edge: bool
     """Chosen, and the smallest or largest that was tried: a better one may lie beyond."""
+
+    @property
+    def score(self) -> float:
+        """Its worst run's."""
+        return min(self.scores)
 
 
 class TuningRequest(Request):
@@ -53,32 +59,35 @@ class TuningResult(Result):
 
 
 def choose(runs: Iterable[ScoredRun]) -> tuple[TunedRate, ...]:
-    """The best learning rate of each arm by its score; of equals, such as where none gained, the smallest."""
-    arms: dict[Arm, list[ScoredRun]] = {}
+    """The rate of each arm whose worst run is best; of equals, such as where none gained, the smallest."""
+    arms: dict[Arm, dict[float, list[ScoredRun]]] = {}
     for run in runs:
-        arms.setdefault((run.algorithm, run.reward), []).append(run)
-    rates = []
+        arms.setdefault((run.algorithm, run.reward), {}).setdefault(run.learning_rate, []).append(run)
+    found: list[TunedRate] = []
     for tried in arms.values():
-        ordered = sorted(tried, key=lambda run: run.learning_rate)
-        winner = max(ordered, key=lambda run: (run.score, -run.learning_rate))
-        rates += [
-            TunedRate(
-                run=run.run,
-                algorithm=run.algorithm,
-                reward=run.reward,
-                learning_rate=run.learning_rate,
-                score=run.score,
-                kept=run.best.kept,
-                diversity=run.best.diversity,
-                last_gain=run.last.held_out,
-                last_kept=run.last.kept,
-                last_diversity=run.last.diversity,
-                chosen=run is winner,
-                at_edge=run is winner and run in (ordered[0], ordered[-1]),
-            )
-            for run in ordered
+        rates = sorted(tried)
+        winner = max(rates, key=lambda rate: (min(run.score for run in tried[rate]), -rate))
+        found += [
+            _tuned(tried[rate], chosen=rate == winner, at_edge=rate == winner and rate in (rates[0], rates[-1]))
+            for rate in rates
         ]
-    return tuple(rates)
+    return tuple(found)
+
+
+def _tuned(runs: Sequence[ScoredRun], *, chosen: bool, at_edge: bool) -> TunedRate:
+    diversities = [run.last.diversity for run in runs if run.last.diversity is not None]
+    return TunedRate(
+        algorithm=runs[0].algorithm,
+        reward=runs[0].reward,
+        learning_rate=runs[0].learning_rate,
+        runs=tuple(run.run for run in runs),
+        scores=tuple(run.score for run in runs),
+        last_gain=statistics.fmean(run.last.held_out for run in runs),
+        last_kept=min(run.last.kept for run in runs),
+        last_diversity=min(diversities) if diversities else None,
+        chosen=chosen,
+        at_edge=at_edge,
+    )
 
 
 def commit_tuning(comparison: Comparison) -> TuningResult:

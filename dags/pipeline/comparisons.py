@@ -104,7 +104,7 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
         if not costs:
             continue
         kinds = Counter(run.arm for run in runs)
-        each = "rates" if stage == "tuning" else "seeds"
+        each = "rates and seeds" if stage == "tuning" else "seeds"
         queries = {run.config.iterations * run.config.samples_per_iteration for run in runs}
         seconds = [cost.seconds for cost in costs]
         time = "no earlier run to measure by"
@@ -158,8 +158,7 @@ def as_text(table: Table) -> str:
 
 def tuning_text(rates: Iterable[TunedRate]) -> str:
     """The table of learning rates; a star for the chosen ones, and where they lie at the edge of what was tried."""
-    kept = ("judges keep", "diversity")
-    lines = [("", "rate", "score (sd)", *kept, "at the end", *kept, "")]
+    lines = [("", "rate", "worst score (sd)", "of", "at the end", "judges keep", "diversity", "")]
     shown = None
     for rate in rates:
         arm = f"{rate.algorithm}, {rate.reward}"
@@ -168,8 +167,7 @@ def tuning_text(rates: Iterable[TunedRate]) -> str:
                 arm if arm != shown else "",
                 f"{rate.learning_rate:g}",
                 _signed(rate.score),
-                f"{rate.kept:.0%}",
-                _share(rate.diversity),
+                " ".join(map(_signed, rate.scores)),
                 _signed(rate.last_gain),
                 f"{rate.last_kept:.0%}",
                 _share(rate.last_diversity),

@@ -35,6 +35,7 @@ def render(table: Table, *, uri: str, prefix: str) -> str:
         definition=words.definition(table),
         reward_title=words.reward_title,
         share=words.share,
+        tuned=words.TUNED,
         figure=Markup(figure.svg(table)),  # escapes what it is given
         uri=uri,
         name=uri.rsplit("/", 1)[-1],

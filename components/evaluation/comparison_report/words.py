@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from components.core.comparison_table import Row, Table, against
 from components.evaluation.report.vocabulary import DASH, first_up, percent, plain, signed
 
+TUNED = (
+    "Each rate was tried with each tuning seed, on the same small budget for every algorithm, and is as good as the "
+    "worst of its runs by the same score."
+)
+
 
 def reward_title(reward: str) -> str:
     """A reward's name as a heading.
@@ -105,14 +110,11 @@ def share(value: float | None) -> str:
 def _tuning(table: Table) -> Iterator[str]:
     if not table.tuning:
         return
-    yield from ("", "## Learning rates", "", "One run each, on the same small budget; chosen by the same score.", "")
-    yield (
-        "| algorithm | reward | learning rate | score, sd | judges keep | diversity | gain at the end "
-        "| judges keep there | diversity there | |"
-    )
-    yield "|---|---|---|---|---|---|---|---|---|---|"
+    yield from ("", "## Learning rates", "", f"{TUNED} At the end: mean gain, least share.", "")
+    yield "| algorithm | reward | learning rate | worst score, sd | of | gain at the end | judges keep | diversity | |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for rate in table.tuning:
         chosen = "**chosen**" + (", at the edge" if rate.at_edge else "") if rate.chosen else ""
-        best = (signed(rate.score), percent(rate.kept), share(rate.diversity))
-        numbers = (*best, signed(rate.last_gain), percent(rate.last_kept), share(rate.last_diversity))
+        scores = (signed(rate.score), ", ".join(map(signed, rate.scores)))
+        numbers = (*scores, signed(rate.last_gain), percent(rate.last_kept), share(rate.last_diversity))
         yield f"| {rate.algorithm} | {rate.reward} | {rate.learning_rate:g} | {' | '.join(numbers)} | {chosen} |"
