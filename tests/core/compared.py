@@ -26,7 +26,7 @@ def asked(*rates: float, **changes: object) -> ComparisonConfig:
         "seeds": (0, 1),
         "rewards": {"size": RewardArm(preset="demo")},
         "algorithms": arms,
-        "tuning": TuningConfig(reward_queries=64, evaluations=1) if len(rates) > 1 else None,
+        "tuning": TuningConfig(reward_queries=64, evaluations=1, seeds=(1000, 1001)) if len(rates) > 1 else None,
     }
     return ComparisonConfig.model_validate(given | changes)
 

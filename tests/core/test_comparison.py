@@ -33,10 +33,10 @@ def test_a_budget_that_does_not_divide_is_refused(file_store: str, tmp_path: Pat
 def test_ids_follow_from_the_comparison(file_store: str, tmp_path: Path) -> None:
     found = opened(file_store, tmp_path, asked(1e-3, 3e-5))
     assert [run.run.run_id for run in found.tuning_runs()] == [
-        "two-ddpo_is-size-lr0.001",
-        "two-ddpo_is-size-lr3e-05",
-        "two-ddpo_sf-size-lr0.001",
-        "two-ddpo_sf-size-lr3e-05",
+        f"two-{algorithm}-size-lr{rate}-s{seed}"
+        for seed in (1000, 1001)
+        for algorithm in ("ddpo_is", "ddpo_sf")
+        for rate in ("0.001", "3e-05")
     ]
     rates = {("ddpo_is", "size"): 3e-5, ("ddpo_sf", "size"): 1e-3}
     runs = found.runs(rates)
@@ -47,7 +47,7 @@ def test_ids_follow_from_the_comparison(file_store: str, tmp_path: Path) -> None
         (0, 1e-3),
         (1, 3e-5),
     ]
-    assert {run.config.seed for run in found.tuning_runs()} == {1000}
+    assert [run.config.seed for run in found.tuning_runs()] == [1000] * 4 + [1001] * 4
 
 
 def test_nothing_ends_a_run_early_and_nothing_is_registered() -> None:
@@ -107,7 +107,7 @@ def test_an_algorithm_has_the_last_word_on_its_settings() -> None:
     ("changes", "said"),
     [
         ({"seeds": (0, 0)}, "seeds: the same one twice"),
-        ({"seeds": (1000, 0)}, "tuning.seed = 1000 is one of the comparison's seeds"),
+        ({"seeds": (1000, 0)}, "tuning.seeds: 1000 is one of the comparison's seeds"),
         ({"tuning": None}, r"several need a section \[tuning\]"),
         ({"algorithms": {"a": AlgorithmArm(learning_rates=(1e-3, 1e-3))}}, "learning_rates: the same one twice"),
         (

@@ -88,12 +88,21 @@ def test_a_judge_whose_zero_means_nothing_may_fall_by_so_many_sd() -> None:
     assert scores.kept(fell, "judge", KeepConfig(loss_sd={"judge": 0.04})) == pytest.approx(0.8)
 
 
-def test_the_best_rate_is_chosen_and_of_equals_the_smallest() -> None:
-    tried = [scored("a", rate, gain) for rate, gain in ((3e-3, 0.2), (3e-4, 0.1), (1e-3, 0.5))]
+def test_the_rate_whose_worst_run_is_best_is_chosen_and_of_equals_the_smallest() -> None:
+    """1e-2 has the best run and the best mean, 0.9 and 0.5; its other seed has 0.1, and 1e-3 has 0.3 twice."""
+    tried = [
+        scored("a", 1e-2, 0.9),
+        scored("a", 1e-2, 0.1, seed=1),
+        scored("a", 1e-4, 0.2),
+        scored("a", 1e-4, 0.2, seed=1),
+    ]
+    tried += [scored("a", 1e-3, 0.3), scored("a", 1e-3, 0.3, seed=1)]
     tried += [scored("b", rate, -1.0) for rate in (1e-2, 1e-3)]
     rates = tuning.choose(tried)
-    assert [(r.algorithm, r.learning_rate) for r in rates if r.chosen] == [("a", 1e-3), ("b", 1e-3)]
+    assert [(r.algorithm, r.learning_rate, r.score) for r in rates if r.chosen] == [("a", 1e-3, 0.3), ("b", 1e-3, 0.0)]
     assert [(r.algorithm, r.learning_rate) for r in rates if r.at_edge] == [("b", 1e-3)]
+    (large,) = [r for r in rates if (r.algorithm, r.learning_rate) == ("a", 1e-2)]
+    assert (large.scores, large.last_gain) == ((0.9, 0.1), pytest.approx(0.5))
 
 
 def test_a_row_is_over_its_seeds_and_the_best_stands_first() -> None:
@@ -108,7 +117,7 @@ def test_a_row_is_over_its_seeds_and_the_best_stands_first() -> None:
 def test_a_comparison_from_its_tuning_to_its_table(file_store: str, tmp_path: Path) -> None:
     """ddpo_is gains 1.0 with the judge at 80 % and 0.6 before: its score is 0.6. ddpo_sf gains 0.5 and 0.3."""
     found = opened(file_store, tmp_path, asked(1e-4, 1e-3))
-    with pytest.raises(MissingInput, match=r"4 tuning runs are not finished, .* two-ddpo_is-size-lr0\.0001"):
+    with pytest.raises(MissingInput, match=r"8 tuning runs are not finished, .* two-ddpo_is-size-lr0\.0001-s1000"):
         tuning.commit_tuning(found)
     for run in found.tuning_runs():
         assert scores.whole(run) is None

@@ -17,7 +17,7 @@ TINIER = (
     "evaluations=2",
     "seeds=[0]",
     'rewards={size={preset="smoke"}}',
-    "tuning={reward_queries=8, evaluations=1}",
+    "tuning={reward_queries=8, evaluations=1, seeds=[1000]}",
     'algorithms={ddpo_sf={learning_rates=[1e-3, 1e-4], overrides=["training.updates=1"]}}',
 )
 """Changes to `tiny`: two tuning runs of one iteration, and one run of two."""
@@ -59,7 +59,7 @@ def test_a_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     code, out, err = compare()
     assert code == 0, err
     assert out.splitlines()[0].startswith("comparison fakes: 2 of 2 tunings to be made")
-    assert home.called("sampling", "fakes-ddpo_sf-size-lr0.001") == 6  # two shards thrice: base, iteration, policy 1
+    assert home.called("sampling", "fakes-ddpo_sf-size-lr0.001-s1000") == 6  # two shards thrice
     assert "(the edge of what was tried)" in out  # of two rates each is one
     assert "comparison fakes: 1 of 1 runs to be made" in out
     assert "not tracked" in err  # nobody listens at MLflow's address, and that must not matter

@@ -17,7 +17,7 @@ TINIER = [
     "seeds=[0]",
     'rewards={size={preset="smoke"}}',
     'overrides=["evaluation.deployed_seeds=0", "evaluation.shards=1", "prompts.shards=1"]',
-    "tuning={reward_queries=8, evaluations=1}",
+    "tuning={reward_queries=8, evaluations=1, seeds=[1000]}",
     'algorithms={ddpo_sf={learning_rates=[1e-3, 1e-4], overrides=["training.updates=1"]}}',
 ]
 """Changes to `tiny`: two tuning runs and one run, of one iteration each."""
