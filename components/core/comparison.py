@@ -270,6 +270,11 @@ def would_be(store_uri: str, name: str, config: ComparisonConfig, arms: Mapping[
     budget does not divide into iterations."""
     for reward in config.rewards:
         _require_one_task({algorithm: arms[algorithm, reward] for algorithm in config.algorithms}, reward)
+    judges = {judge.name for run in arms.values() for judge in run.evaluation.judges}
+    if unknown := sorted(set(config.keep.loss_sd) - judges):
+        raise BadRequest(
+            f"keep.loss_sd names {unknown[0]}, which is no judge here", hint=f"judges: {', '.join(sorted(judges))}"
+        )
     found = Comparison(
         layout.comparison(store_uri, name), config, {arm: compared(run, name) for arm, run in arms.items()}
     )

@@ -87,6 +87,13 @@ def test_all_are_asked_the_same(file_store: str, other: dict[str, object], key: 
         comparison.would_be(file_store, "two", asked(), arms)
 
 
+def test_what_a_judge_may_lose_is_said_of_judges(file_store: str) -> None:
+    run = RunConfig.model_validate({"prompts": {"prompts": 16, "samples_per_prompt": 4}})
+    config = asked(keep=KeepConfig(loss_sd={"pick_scor": 0.5}))
+    with pytest.raises(BadRequest, match=r"keep\.loss_sd names pick_scor, which is no judge here \(judges: judge\)"):
+        comparison.would_be(file_store, "two", config, dict.fromkeys(config.arms, run))
+
+
 def test_an_algorithm_has_the_last_word_on_its_settings() -> None:
     config = asked(
         overrides=("training.updates=8",),
