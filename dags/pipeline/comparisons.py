@@ -103,8 +103,10 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
         costs = [_estimate(run, places, known) for run in runs]
         if not costs:
             continue
-        kinds = Counter(run.arm for run in runs)
-        each = "rates and seeds" if stage == "tuning" else "seeds"
+        times = [f"{len(opened.config.algorithms)} algorithms", f"{len(opened.config.rewards)} rewards"]
+        if stage == "tuning":
+            times.append(f"{max(Counter((run.arm, run.seed) for run in runs).values())} rates")
+        times.append(f"{len({run.seed for run in runs})} seeds")
         queries = {run.config.iterations * run.config.samples_per_iteration for run in runs}
         seconds = [cost.seconds for cost in costs]
         time = "no earlier run to measure by"
@@ -112,8 +114,7 @@ def plan_text(opened: Comparison, places: Deployment) -> str:
             total += sum(second or 0.0 for second in seconds)
             time = f"about {duration(sum(second or 0.0 for second in seconds))}"
         lines += [
-            f"{stage}: {len(runs)} runs ({len(opened.config.algorithms)} algorithms × {len(opened.config.rewards)} "
-            f"rewards × {max(kinds.values())} {each})",
+            f"{stage}: {len(runs)} runs ({' × '.join(times)})",
             f"  reward queries   {min(queries)} each, {sum(cost.samples for cost in costs)} in all",
             f"  evaluations      {sum(cost.evaluations for cost in costs)}, "
             f"{sum(cost.evaluation_pictures for cost in costs)} pictures",
