@@ -13,7 +13,7 @@ from components.core import comparison_tuning as tuning
 from components.core.comparison import ComparedRun, Comparison, KeepConfig
 from components.core.comparison_scores import Whole
 from components.core.deployment import Deployment
-from components.core.errors import BadRequest, MissingInput, Unavailable
+from components.core.errors import BadRequest, Conflict, MissingInput, Unavailable
 from dags.pipeline import comparisons, driver, locks
 from dags.pipeline.commands import fail
 from dags.pipeline.display import Display, OneOfMany
@@ -63,6 +63,11 @@ def _each(opened: Comparison, places: Deployment, runs: list[ComparedRun], kind:
         display: Callable[[TextIO, int], Display] = partial(OneOfMany, name=name)
         try:
             driver.drive(run.run, places, display=display, handed_over=HANDED_OVER)
+        except Conflict:
+            if not locks.held(run.run, places):
+                raise
+            print(f"{name}: another process is at work on it", flush=True)
+            continue
         except KeyboardInterrupt:
             fail("interrupted; what is committed is safe: the same command goes on", 130)
         if (finished := scores.whole(run)) is None:
