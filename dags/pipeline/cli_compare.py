@@ -57,39 +57,29 @@ def compare(
     if plan:
         print(comparisons.plan_text(comparisons.preview(comparison, where, change or (), as_name=name), where))
         return
+    stopped: list[str] = []
     if show:
-        _shown(comparisons.open_already(comparison, where, as_name=name), out, as_json=json)
-        return
-    driver.refuse_beside_scheduler(where, "ddpo_compare")
-    store.probe(where.store)
-    opened = comparisons.open_comparison(comparison, where, change or (), as_name=name)
-    with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-        stopped = comparisons_here.make(opened, where, only=only, tune_only=tune)
+        opened = comparisons.open_already(comparison, where, as_name=name)
+    else:
+        driver.refuse_beside_scheduler(where, "ddpo_compare")
+        store.probe(where.store)
+        opened = comparisons.open_comparison(comparison, where, change or (), as_name=name)
+        with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
+            stopped = comparisons_here.make(opened, where, only=only, tune_only=tune)
     if (chosen := tuning.tuned(opened)) is not None and not json:
         print(comparisons.tuning_text(chosen.rates), end="\n\n", flush=True)
     if not tune:
-        _result(opened, out, as_json=json)
+        _result(opened, out or Path(f"{opened.name}-comparison.html"), as_json=json)
     if stopped:
         fail(f"{len(stopped)} runs were stopped before their budget was spent: {', '.join(stopped)}", 73)
 
 
-def _shown(opened: Comparison, out: Path | None, *, as_json: bool) -> None:
-    """What is finished by now; nothing is begun, and nothing is opened."""
-    from components.core import comparison_tuning as tuning
-    from dags.pipeline import comparisons
-
-    if (chosen := tuning.tuned(opened)) is not None and not as_json:
-        print(comparisons.tuning_text(chosen.rates), end="\n\n", flush=True)
-    _result(opened, out, as_json=as_json)
-
-
-def _result(opened: Comparison, out: Path | None, *, as_json: bool) -> None:
+def _result(opened: Comparison, page: Path, *, as_json: bool) -> None:
     """Draw, commit, and print the table of what is finished."""
     from components.core import comparison_table as tables
     from dags.pipeline import comparisons
     from dags.pipeline.commands import fail
 
-    page = out or Path(f"{opened.name}-comparison.html")
     code = own_process(
         "components.evaluation.comparison_report",
         [f"--comparison={opened.uri}", f"--out={page}", "--track", *(["--quiet"] if as_json else [])],
