@@ -28,7 +28,7 @@ from components.core.records import HELD_OUT, too_many_missing
 
 SEEN = "seen"
 DIVERSITY = "diversity:within_prompt"
-"""The guard's signal that is kept an eye on here too."""
+"""The guard's signal of it."""
 
 
 class Evaluated(Contract):
@@ -44,7 +44,8 @@ class Evaluated(Contract):
     judges: dict[str, float]
     """Judge -> share of its base score that it keeps, on the worse of held-out and seen prompts."""
     diversity: float | None
-    """Share of the base's diversity within a prompt; None where the evaluation set has one picture of each."""
+    """Share of the base's diversity within a prompt; None, and not asked for, where there is one picture of each or no
+    judge gives embeddings."""
     kl_to_base: float
     """Mean path KL to the base, nats."""
 

@@ -51,6 +51,8 @@ def definition(table: Table) -> str:
         f" {judge}, whose zero means nothing, may fall by {plain(allowed, 2)} standard deviations instead."
         for judge, allowed in table.keep.loss_sd.items()
     )
+    if all(e.diversity is None for run in table.runs for e in run.evaluations):
+        apart += " Diversity could not be measured here, and nothing was held against it."
     return (
         "The score of a run is its largest held-out gain over the base (the same prompts and noise, in standard "
         "deviations of the base's pictures) among the evaluated policies that keep what the base could: every judge at "
